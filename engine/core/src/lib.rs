@@ -1,0 +1,13 @@
+//! The Thalweg engine: everything that is decided, and nothing that is done to the outside world.
+//!
+//! The engine is generic over one trait, [`io::Runtime`]: clock, files, mesh, randomness and spawning.
+//! `thalweg-runtime` implements it over io_uring, `thalweg-sim` over a seeded simulation.
+//!
+//! Invariant: no clock, randomness, file or thread is used here except through [`io`]; no protocol word
+//! (Kafka, AMQP, SQS) appears; there is no `unsafe`.
+#![forbid(unsafe_code)]
+
+pub mod io;
+pub mod limits;
+pub mod model;
+pub mod shard;

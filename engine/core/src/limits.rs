@@ -1,0 +1,47 @@
+//! Every bound of the engine, by name: thing, unit, bound.
+
+/// Unit of every direct write and read, and of segment layout. Bytes.
+pub const BLOCK_SIZE: usize = 4096;
+
+/// Alignment of a payload inside its frame. Bytes.
+pub const PAYLOAD_ALIGN: usize = 16;
+
+/// Largest frame. Bytes.
+pub const FRAME_SIZE_MAX: usize = 32 << 20;
+
+/// Size at which an open frame is closed while earlier writes are in flight. Bytes.
+pub const FRAME_SIZE_TARGET: usize = 1 << 20;
+
+/// Largest batch, in its encoded form. Bytes.
+pub const BATCH_SIZE_MAX: usize = 16 << 20;
+
+/// Largest record: key, value and headers together. Bytes.
+pub const RECORD_SIZE_MAX: usize = 15 << 20;
+
+/// Most records in one batch.
+pub const BATCH_RECORDS_MAX: u32 = 1 << 20;
+
+/// Most headers in one record.
+pub const RECORD_HEADERS_MAX: usize = 1024;
+
+/// Longest topic name. Bytes.
+pub const TOPIC_NAME_SIZE_MAX: usize = 249;
+
+/// Most partitions in one topic.
+pub const TOPIC_PARTITIONS_MAX: u32 = 4096;
+
+/// Most shard-logs in one data folder.
+pub const SHARDS_MAX: u16 = 256;
+
+/// Frames that may lie beyond durable-up-to: written or in flight, but not yet known durable.
+pub const WRITES_IN_FLIGHT_MAX: usize = 8;
+
+/// Batches of one producer that are remembered per partition, to answer a duplicate with its first offset.
+pub const PRODUCER_BATCHES_KEPT: usize = 5;
+
+/// Requests that one shard may have outstanding at another (credits).
+pub const MESH_CREDITS: usize = 64;
+
+const _: () = assert!(BATCH_SIZE_MAX < FRAME_SIZE_MAX, "a batch fits into a frame");
+const _: () = assert!(RECORD_SIZE_MAX < BATCH_SIZE_MAX, "a record fits into a batch");
+const _: () = assert!(FRAME_SIZE_TARGET.is_multiple_of(BLOCK_SIZE), "frames end on a block");

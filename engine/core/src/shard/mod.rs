@@ -1,0 +1,5 @@
+//! One shard: the state of its partitions, its log, and the one order in which work on them happens.
+
+mod message;
+
+pub use message::MeshMessage;
