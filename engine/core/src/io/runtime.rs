@@ -61,6 +61,11 @@ pub trait Runtime: Clone + 'static {
     /// Whether the running task has used up its time slice and should [`Runtime::yield_now`].
     fn should_yield(&self) -> bool;
 
+    /// Tells the simulator that a rare path was taken; does nothing in production.
+    fn mark(&self, event: &'static str) {
+        let _ = event;
+    }
+
     /// Zeroed memory of `size` bytes, aligned to [`BLOCK_SIZE`](crate::limits::BLOCK_SIZE).
     fn allocate(&self, size: usize) -> Self::Buffer;
 
