@@ -9,5 +9,6 @@
 
 pub mod io;
 pub mod limits;
+pub mod log;
 pub mod model;
 pub mod shard;
