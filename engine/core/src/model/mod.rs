@@ -1,10 +1,16 @@
 //! The words of the engine: identifiers, offsets, time, records and batches.
 
+mod batch;
+mod batch_read;
 mod ids;
 mod name;
 mod offset;
 mod time;
 
+pub use batch::{
+    BATCH_HEADER_SIZE, BatchBuilder, BatchError, Header, ProducerStamp, RECORD_FIXED_SIZE, Record,
+};
+pub use batch_read::{BatchView, HeaderRef, HeadersRef, RecordRef, Records};
 pub use ids::{
     Generation, Incarnation, LogId, PartitionId, ProducerEpoch, ProducerId, RecordSequence, SegmentId,
     Sequence, ShardId, StoreId, TopicId,
