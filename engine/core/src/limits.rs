@@ -42,6 +42,10 @@ pub const PRODUCER_BATCHES_KEPT: usize = 5;
 /// Requests that one shard may have outstanding at another (credits).
 pub const MESH_CREDITS: usize = 64;
 
+/// Messages that one channel of the mesh holds: every outstanding request and every reply, so that neither
+/// ever waits.
+pub const MESH_CAPACITY: usize = 2 * MESH_CREDITS;
+
 const _: () = assert!(BATCH_SIZE_MAX < FRAME_SIZE_MAX, "a batch fits into a frame");
 const _: () = assert!(RECORD_SIZE_MAX < BATCH_SIZE_MAX, "a record fits into a batch");
 const _: () = assert!(FRAME_SIZE_TARGET.is_multiple_of(BLOCK_SIZE), "frames end on a block");

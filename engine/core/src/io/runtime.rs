@@ -66,6 +66,11 @@ pub trait Runtime: Clone + 'static {
         let _ = event;
     }
 
+    /// Ends the process because going on could acknowledge what is not durable: a failed write or flush of a
+    /// frame, a broken invariant of the disk. Prints `reason`. May return (in the simulator, and where an
+    /// embedder chose to go on without this engine): the caller stays closed and acknowledges nothing more.
+    fn halt(&self, reason: &str);
+
     /// Zeroed memory of `size` bytes, aligned to [`BLOCK_SIZE`](crate::limits::BLOCK_SIZE).
     fn allocate(&self, size: usize) -> Self::Buffer;
 
