@@ -1,1 +1,2 @@
 //! Streams.
+#![forbid(unsafe_code)]

@@ -1,1 +1,2 @@
 //! thalweg-sim
+#![forbid(unsafe_code)]

@@ -1,1 +1,2 @@
 //! Thalweg.
+#![forbid(unsafe_code)]

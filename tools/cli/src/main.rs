@@ -1,2 +1,4 @@
 //! The `thalweg` binary.
+#![forbid(unsafe_code)]
+
 fn main() {}
