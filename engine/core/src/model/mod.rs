@@ -5,6 +5,7 @@ mod batch_read;
 mod ids;
 mod name;
 mod offset;
+mod partitioner;
 mod time;
 
 pub use batch::{
@@ -17,4 +18,5 @@ pub use ids::{
 };
 pub use name::{NameError, TopicName};
 pub use offset::{ByteCount, Offset, Position, RecordCount};
+pub use partitioner::partition_for_key;
 pub use time::Timestamp;
