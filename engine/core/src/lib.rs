@@ -7,6 +7,8 @@
 //! (Kafka, AMQP, SQS) appears; there is no `unsafe`.
 #![forbid(unsafe_code)]
 
+pub mod catalog;
+pub mod client;
 pub mod io;
 pub mod limits;
 pub mod log;

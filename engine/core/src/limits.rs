@@ -46,6 +46,18 @@ pub const MESH_CREDITS: usize = 64;
 /// ever waits.
 pub const MESH_CAPACITY: usize = 2 * MESH_CREDITS;
 
+/// Most partitions in one data folder.
+pub const CATALOG_PARTITIONS_MAX: u64 = 1 << 16;
+
+/// Producer ids that one shard sets aside at a time.
+pub const PRODUCER_ID_BLOCK: u32 = 1000;
+
+/// Longest name of a state store or stream task. Bytes.
+pub const STORE_NAME_SIZE_MAX: usize = 1024;
+
+/// Most state stores and stream tasks that one shard names.
+pub const STORES_MAX: usize = 1 << 20;
+
 const _: () = assert!(BATCH_SIZE_MAX < FRAME_SIZE_MAX, "a batch fits into a frame");
 const _: () = assert!(RECORD_SIZE_MAX < BATCH_SIZE_MAX, "a record fits into a batch");
 const _: () = assert!(FRAME_SIZE_TARGET.is_multiple_of(BLOCK_SIZE), "frames end on a block");

@@ -2,4 +2,4 @@
 
 mod message;
 
-pub use message::MeshMessage;
+pub use message::{MeshMessage, OutboxBatch, OwnedBatch, Reply, Request};

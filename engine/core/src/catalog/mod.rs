@@ -1,0 +1,18 @@
+//! The catalog: topics, their partitions, where those live, and which producer ids were given out.
+//!
+//! One copy per shard. Shard 0 alone plans changes ([`Catalog::plan`]) and writes them to its log; every
+//! shard applies them in the order of their versions ([`Catalog::apply`]), or takes a whole catalog over.
+//!
+//! Invariant: pure state; no identifier is ever given twice.
+
+mod archive;
+mod change;
+mod error;
+mod state;
+mod topic;
+
+pub use archive::{CatalogChangeV1, CatalogV1};
+pub use change::{CatalogAnswer, CatalogChange, CatalogRequest, CatalogVersion, Change, ProducerIdBlock};
+pub use error::{CatalogDecodeError, CatalogError};
+pub use state::{Applied, Catalog};
+pub use topic::{Partition, PlacementEpoch, Topic, TopicSettings};

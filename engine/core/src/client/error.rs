@@ -1,0 +1,192 @@
+//! Why the client API says no: one enum per operation. On every variant but `Closed` nothing was written.
+
+use crate::model::{
+    BatchError, Offset, PartitionId, Position, ProducerEpoch, ProducerId, RecordSequence, SegmentId, StoreId,
+};
+
+/// Why a batch was not appended. On every variant but [`AppendError::Closed`], nothing was written.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum AppendError {
+    /// No topic has this partition.
+    #[error("partition {partition} does not exist")]
+    UnknownPartition {
+        /// The partition.
+        partition: PartitionId,
+    },
+    /// The bytes are not a native batch within its limits.
+    #[error("the batch was refused")]
+    Batch(#[from] BatchError),
+    /// The batch does not fit into a frame of this data folder.
+    #[error("batch of {size} bytes exceeds the limit of {limit}")]
+    BatchTooLarge {
+        /// Bytes of the batch.
+        size: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The producer has a newer epoch by now.
+    #[error("producer {producer} has epoch {current}; the batch has the older {found}")]
+    Fenced {
+        /// The producer.
+        producer: ProducerId,
+        /// Its newest epoch.
+        current: ProducerEpoch,
+        /// The batch's epoch.
+        found: ProducerEpoch,
+    },
+    /// The batch does not follow what its producer appended before: one in between is missing, or it is a
+    /// repetition too old to be recognised.
+    #[error("sequence {found} of producer {producer} where {expected} is expected")]
+    OutOfOrderSequence {
+        /// The producer.
+        producer: ProducerId,
+        /// The sequence number that a new batch must have.
+        expected: RecordSequence,
+        /// The batch's.
+        found: RecordSequence,
+    },
+    /// Nothing is known (any more) of this producer in this partition, so its batch must begin at 0.
+    #[error("sequence {found} of producer {producer}, of which this partition knows nothing")]
+    UnknownProducer {
+        /// The producer.
+        producer: ProducerId,
+        /// The batch's sequence number.
+        found: RecordSequence,
+    },
+    /// The device has no room for more segments.
+    #[error("no space left for records")]
+    NoSpace,
+    /// The shard is closed, or was closed before the batch was known durable: it may have been written.
+    #[error("the shard is closed")]
+    Closed,
+}
+
+/// Why records could not be read.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ReadError {
+    /// No topic has this partition.
+    #[error("partition {partition} does not exist")]
+    UnknownPartition {
+        /// The partition.
+        partition: PartitionId,
+    },
+    /// The offset lies before the log's start or behind its end.
+    #[error("offset {from} lies outside of {start} to {end}")]
+    OutOfRange {
+        /// The offset asked for.
+        from: Offset,
+        /// The first offset that can be read.
+        start: Offset,
+        /// The offset behind the last committed record.
+        end: Offset,
+    },
+    /// The disk did not return what was written there.
+    #[error("damaged batch in segment {segment} at byte {position}")]
+    Damaged {
+        /// The segment.
+        segment: SegmentId,
+        /// Where in it.
+        position: Position,
+    },
+    /// The disk failed.
+    #[error("the disk failed: {message}")]
+    Disk {
+        /// Its words.
+        message: String,
+    },
+    /// The shard is closed.
+    #[error("the shard is closed")]
+    Closed,
+}
+
+/// Why a log start was not set. On every variant but [`SetLogStartError::Closed`], nothing was changed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SetLogStartError {
+    /// No topic has this partition.
+    #[error("partition {partition} does not exist")]
+    UnknownPartition {
+        /// The partition.
+        partition: PartitionId,
+    },
+    /// The offset lies behind the last committed record.
+    #[error("offset {offset} lies behind the end {end}")]
+    BehindEnd {
+        /// The offset asked for.
+        offset: Offset,
+        /// The offset behind the last committed record.
+        end: Offset,
+    },
+    /// The device has no room.
+    #[error("no space left")]
+    NoSpace,
+    /// The shard is closed, or was closed before the change was known durable: it may have been made.
+    #[error("the shard is closed")]
+    Closed,
+}
+
+/// Why a commit was refused. On every variant but [`CommitError::Closed`], nothing was written.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CommitError {
+    /// No topic has this partition.
+    #[error("partition {partition} does not exist")]
+    UnknownPartition {
+        /// The partition.
+        partition: PartitionId,
+    },
+    /// A log start of a partition of another shard, or behind the partition's end.
+    #[error("log start {offset} of partition {partition} does not lie in its log on this shard")]
+    LogStart {
+        /// The partition.
+        partition: PartitionId,
+        /// The offset asked for.
+        offset: Offset,
+    },
+    /// No store has this number.
+    #[error("store {store} does not exist")]
+    UnknownStore {
+        /// The store.
+        store: StoreId,
+    },
+    /// One of the batches is not a native batch within its limits.
+    #[error("a batch of the commit was refused")]
+    Batch(#[from] BatchError),
+    /// The commit does not fit into one frame: commit less at a time.
+    #[error("commit of {size} bytes exceeds the limit of {limit}")]
+    TooLarge {
+        /// Bytes that the commit's frame would have, or of the batch that alone exceeds the limit.
+        size: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The device has no room for more segments.
+    #[error("no space left for a commit")]
+    NoSpace,
+    /// The shard is closed, or was closed before the commit was known durable: it may have been written.
+    #[error("the shard is closed")]
+    Closed,
+}
+
+/// Why a store or task was not given its number.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NameStoreError {
+    /// The name is empty or too long.
+    #[error("a name of {size} bytes; allowed are 1 to {limit}")]
+    Size {
+        /// Bytes of the name.
+        size: usize,
+        /// [`STORE_NAME_SIZE_MAX`](crate::limits::STORE_NAME_SIZE_MAX).
+        limit: usize,
+    },
+    /// Too many names.
+    #[error("a shard names at most {limit} stores and tasks")]
+    TooMany {
+        /// [`STORES_MAX`](crate::limits::STORES_MAX).
+        limit: usize,
+    },
+    /// The device has no room.
+    #[error("no space left for a name")]
+    NoSpace,
+    /// The shard is closed, or was closed before the name was known durable: it may have been given.
+    #[error("the shard is closed")]
+    Closed,
+}
