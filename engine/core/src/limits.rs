@@ -36,6 +36,33 @@ pub const SHARDS_MAX: u16 = 256;
 /// Frames that may lie beyond durable-up-to: written or in flight, but not yet known durable.
 pub const WRITES_IN_FLIGHT_MAX: usize = 8;
 
+/// Writes of frames in flight at once, unless configured otherwise.
+pub const WRITES_IN_FLIGHT_DEFAULT: usize = 4;
+
+/// Frames that are closed and wait for their write; beyond it appends are refused as busy.
+pub const FRAMES_QUEUED_MAX: usize = 4;
+
+/// Size of a segment file, unless configured otherwise. Bytes.
+pub const SEGMENT_SIZE_DEFAULT: u32 = 64 << 20;
+
+/// Smallest size of a segment file. Bytes.
+pub const SEGMENT_SIZE_MIN: u32 = 64 << 10;
+
+/// Largest size of a segment file. Bytes.
+pub const SEGMENT_SIZE_MAX: u32 = 1 << 30;
+
+/// Segments kept ready ahead of use, unless configured otherwise.
+pub const SEGMENT_POOL_DEFAULT: usize = 4;
+
+/// Log written between two checkpoints, unless configured otherwise. Bytes.
+pub const CHECKPOINT_INTERVAL_DEFAULT: u64 = 128 << 20;
+
+/// Memory that the tail cache may hold, unless configured otherwise. Bytes.
+pub const TAIL_CACHE_SIZE_DEFAULT: usize = 64 << 20;
+
+/// Largest read from a segment that serves several batches at once. Bytes.
+pub const READ_SIZE_MAX: usize = 1 << 20;
+
 /// Batches of one producer that are remembered per partition, to answer a duplicate with its first offset.
 pub const PRODUCER_BATCHES_KEPT: usize = 5;
 

@@ -67,6 +67,31 @@ identifier!(
     StoreId(u64)
 );
 
+identifier!(
+    /// One sequence of batches in one shard-log: the records of a partition, or an outbox to another shard.
+    StreamId(u64)
+);
+
+impl StreamId {
+    const OUTBOX: u64 = 1 << 63;
+
+    /// The stream of a partition's records.
+    ///
+    /// # Panics
+    /// If the id reaches the half that outboxes use: the catalog never gives such an id.
+    #[must_use]
+    pub fn partition(partition: PartitionId) -> Self {
+        assert!(partition.0 < Self::OUTBOX, "partition ids stay below 2^63");
+        Self(partition.0)
+    }
+
+    /// The stream of batches on their way to `target`.
+    #[must_use]
+    pub fn outbox(target: ShardId) -> Self {
+        Self(Self::OUTBOX | u64::from(target.0))
+    }
+}
+
 impl Sequence {
     /// The sequence number that follows.
     #[must_use]
