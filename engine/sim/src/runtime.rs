@@ -1,0 +1,215 @@
+//! The runtime of one simulated shard.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::path::Path;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use thalweg_engine::io::{DiskError, FileKind, Monotonic, OpenMode, Priority, Runtime};
+use thalweg_engine::model::{ShardId, Timestamp};
+use thalweg_engine::shard::MeshMessage;
+
+use crate::disk::{Reply, Request, SimBuffer, SimFile, perform};
+use crate::mesh::SimMesh;
+use crate::prng::Prng;
+use crate::shared::{ProcessId, Shared};
+use crate::world::StopAt;
+
+/// One shard of a simulated process. When the process is gone, its operations never end and what it spawns
+/// is dropped.
+#[derive(Clone)]
+pub struct SimRuntime {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    shared: Rc<Shared>,
+    process: ProcessId,
+    shard: ShardId,
+    mesh: SimMesh<MeshMessage>,
+    random: RefCell<Prng>,
+}
+
+impl SimRuntime {
+    pub(crate) fn new(shared: &Rc<Shared>, shard: ShardId, mesh: SimMesh<MeshMessage>) -> Self {
+        let process = shared.process.borrow().id;
+        let number = process.0 << 16 | u64::from(shard.0);
+        let random = RefCell::new(shared.root.fork_numbered("shard", number));
+        Self { inner: Rc::new(Inner { shared: Rc::clone(shared), process, shard, mesh, random }) }
+    }
+
+    /// The shard that this runtime belongs to.
+    #[must_use]
+    pub fn shard(&self) -> ShardId {
+        self.inner.shard
+    }
+
+    /// Counts `name` in the world's coverage; see [`World::count`](crate::World::count).
+    pub fn count(&self, name: &'static str) {
+        self.inner.shared.recorder.count(name);
+    }
+
+    /// Adds a line to the world's trace.
+    pub fn trace(&self, what: &'static str, subject: u64, detail: u64) {
+        self.inner.shared.trace(what, subject, detail);
+    }
+
+    fn perform(&self, request: Request) -> impl Future<Output = Result<Reply, DiskError>> + 'static {
+        perform(Rc::clone(&self.inner.shared), self.inner.process, request)
+    }
+
+    fn move_wall_clock(&self) {
+        let shared = &self.inner.shared;
+        let mut timing = shared.timing.borrow_mut();
+        if !timing.chance(shared.faults.get().wall_clock) {
+            return;
+        }
+        let mut clock = shared.clock.borrow_mut();
+        let step_ms = timing.range(1..100_000) as i64;
+        match timing.below(3) {
+            0 => {
+                shared.recorder.count("clock.wall_back");
+                clock.step_wall(-step_ms);
+            }
+            1 => {
+                shared.recorder.count("clock.wall_ahead");
+                clock.step_wall(step_ms);
+            }
+            _ => {
+                shared.recorder.count("clock.wall_stopped");
+                let stopped = clock.wall_stopped();
+                clock.stop_wall(!stopped);
+            }
+        }
+    }
+}
+
+impl Runtime for SimRuntime {
+    type Buffer = SimBuffer;
+    type File = SimFile;
+    type Mesh = SimMesh<MeshMessage>;
+
+    fn now(&self) -> Monotonic {
+        let shared = &self.inner.shared;
+        Monotonic(shared.process.borrow().clock_base_ns.saturating_add(shared.now_ns()))
+    }
+
+    fn wall_clock(&self) -> Timestamp {
+        self.move_wall_clock();
+        Timestamp(self.inner.shared.clock.borrow().wall_ms())
+    }
+
+    fn random(&self) -> u64 {
+        self.inner.random.borrow_mut().next_u64()
+    }
+
+    fn spawn(&self, priority: Priority, task: impl Future<Output = ()> + 'static) {
+        let Inner { shared, process, shard, .. } = &*self.inner;
+        if shared.is_running(*process) {
+            shared.executor.borrow_mut().add(*shard, priority, false, Box::pin(task));
+        }
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + 'static {
+        let shared = Rc::clone(&self.inner.shared);
+        let deadline_ns = shared.after(duration);
+        let mut scheduled: Option<Waker> = None;
+        poll_fn(move |context| {
+            if shared.now_ns() >= deadline_ns {
+                return Poll::Ready(());
+            }
+            if !scheduled.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                scheduled = Some(context.waker().clone());
+                shared.wake_at(deadline_ns, context.waker().clone());
+            }
+            Poll::Pending
+        })
+    }
+
+    fn yield_now(&self) -> impl Future<Output = ()> + 'static {
+        let mut yielded = false;
+        poll_fn(move |context| {
+            if yielded {
+                return Poll::Ready(());
+            }
+            yielded = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
+
+    fn should_yield(&self) -> bool {
+        let shared = &self.inner.shared;
+        let asked = shared.timing.borrow_mut().chance(shared.faults.get().should_yield);
+        if asked {
+            shared.recorder.count("run.yield_asked");
+        }
+        asked
+    }
+
+    fn mark(&self, event: &'static str) {
+        let Inner { shared, shard, process, .. } = &*self.inner;
+        if shared.is_running(*process) {
+            shared.recorder.count(event);
+            shared.trace(event, u64::from(shard.0), 0);
+            shared.note(&StopAt::Mark { event, count: 0 });
+        }
+    }
+
+    fn halt(&self, reason: &str) {
+        let Inner { shared, shard, process, .. } = &*self.inner;
+        if !shared.is_running(*process) {
+            return;
+        }
+        shared.trace("halt", u64::from(shard.0), 0);
+        let mut process = shared.process.borrow_mut();
+        if process.halted.is_none() {
+            shared.recorder.count("process.halted");
+            process.halted = Some((*shard, reason.to_owned()));
+            process.polls_after_halt = shared.config.polls_after_halt;
+        }
+    }
+
+    fn allocate(&self, size: usize) -> SimBuffer {
+        SimBuffer::zeroed(size)
+    }
+
+    fn mesh(&self) -> &SimMesh<MeshMessage> {
+        &self.inner.mesh
+    }
+
+    async fn create_folder(&self, path: &Path) -> Result<(), DiskError> {
+        self.perform(Request::CreateFolder { path: path.to_owned() }).await.map(drop)
+    }
+
+    async fn list_folder(&self, path: &Path) -> Result<Vec<String>, DiskError> {
+        match self.perform(Request::ListFolder { path: path.to_owned() }).await? {
+            Reply::Names(names) => Ok(names),
+            other => unreachable!("a listing was answered with {other:?}"),
+        }
+    }
+
+    async fn sync_folder(&self, path: &Path) -> Result<(), DiskError> {
+        let request = self.inner.shared.disk.borrow().sync_request(path);
+        self.perform(request).await.map(drop)
+    }
+
+    async fn open(&self, path: &Path, kind: FileKind, mode: OpenMode) -> Result<SimFile, DiskError> {
+        let write_through = matches!(kind, FileKind::Log { write_through: true });
+        match self.perform(Request::Open { path: path.to_owned(), mode }).await? {
+            Reply::Node(node) => Ok(SimFile {
+                shared: Rc::clone(&self.inner.shared),
+                process: self.inner.process,
+                node,
+                write_through,
+            }),
+            other => unreachable!("an opening was answered with {other:?}"),
+        }
+    }
+
+    async fn remove(&self, path: &Path) -> Result<(), DiskError> {
+        self.perform(Request::Remove { path: path.to_owned() }).await.map(drop)
+    }
+}
