@@ -1,0 +1,200 @@
+//! One executor thread per shard-log.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use glommio::{LocalExecutor, LocalExecutorBuilder, Placement, PoolPlacement};
+use thalweg_engine::limits::{MESH_CAPACITY, SHARDS_MAX};
+use thalweg_engine::model::ShardId;
+use thalweg_engine::shard::MeshMessage;
+
+use crate::cpu;
+use crate::mesh::{MeshSocket, mesh_sockets};
+use crate::options::RuntimeOptions;
+use crate::preflight::{self, PreflightError};
+use crate::runtime::{GlommioRuntime, foreground_queue};
+
+/// Why no executor was started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The number of shards is zero or above the limit.
+    #[error("{shards} shards: must be 1 to {}", SHARDS_MAX)]
+    ShardCount {
+        /// As asked for.
+        shards: u16,
+    },
+    /// The machine lacks something.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// A thread or its rings could not be made.
+    #[error("the executor of shard {shard} could not be started: {message}")]
+    Executor {
+        /// Whose executor.
+        shard: ShardId,
+        /// The cause, in the operating system's or glommio's words.
+        message: String,
+    },
+}
+
+type Outcome<T> = (ShardId, Result<T, Box<dyn Any + Send>>);
+
+/// Running executors. Dropping it leaves them running.
+#[must_use = "joining is how a panic of a shard is noticed"]
+pub struct Executors<T> {
+    shards: usize,
+    outcomes: mpsc::Receiver<Outcome<T>>,
+    threads: Vec<JoinHandle<()>>,
+    notes: Vec<String>,
+}
+
+impl<T> Executors<T> {
+    /// What an operator should know about how the executors run, a sentence each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Waits until every shard's main future has ended; their outputs, in the order of the shards.
+    ///
+    /// # Panics
+    /// With the panic of the first shard that panicked, without waiting for the others.
+    pub fn join(self) -> Vec<T> {
+        let mut outputs: Vec<Option<T>> = (0..self.shards).map(|_| None).collect();
+        for _ in 0..self.shards {
+            let (shard, outcome) = self.outcomes.recv().expect("every executor reports its end");
+            match outcome {
+                Ok(output) => outputs[usize::from(shard.0)] = Some(output),
+                Err(panic) => resume_unwind(panic),
+            }
+        }
+        for thread in self.threads {
+            if let Err(panic) = thread.join() {
+                resume_unwind(panic);
+            }
+        }
+        outputs.into_iter().map(|output| output.expect("one outcome per shard")).collect()
+    }
+}
+
+/// Starts `shards` executors, connects their mesh, and runs `main(runtime, shard)` on each.
+///
+/// When a shard's main future ends, its other tasks are dropped and its disk operations in flight are
+/// awaited; then its thread ends. Returns when every executor has been made.
+///
+/// # Errors
+/// [`StartError`]; no executor is left running.
+pub fn start<F, O, T>(shards: u16, options: &RuntimeOptions, main: F) -> Result<Executors<T>, StartError>
+where
+    F: Fn(GlommioRuntime, ShardId) -> O + Clone + Send + 'static,
+    O: Future<Output = T> + 'static,
+    T: Send + 'static,
+{
+    if shards == 0 || shards > SHARDS_MAX {
+        return Err(StartError::ShardCount { shards });
+    }
+    preflight::check_machine(shards)?;
+    let (placements, notes) = placements(shards, options.pin);
+    let (made, all_made) = mpsc::channel();
+    let (report, outcomes) = mpsc::channel();
+    let mut threads = Vec::with_capacity(usize::from(shards));
+    let mut permits = Vec::with_capacity(usize::from(shards));
+    let sockets = mesh_sockets::<MeshMessage>(shards, MESH_CAPACITY);
+    for (socket, (shard, placement)) in sockets.into_iter().zip((0..shards).map(ShardId).zip(placements)) {
+        let (permit, permitted) = mpsc::channel::<()>();
+        let plan = Plan { shard, placement, options: options.clone(), socket };
+        let (made, report, main) = (made.clone(), report.clone(), main.clone());
+        let thread = std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
+            let Some(executor) = plan.make(made) else { return };
+            // An error here: another executor could not be made, and `start` has given up.
+            if permitted.recv().is_ok() {
+                plan.run(&executor, main, &report);
+            }
+        });
+        threads.push(thread.map_err(|error| StartError::Executor { shard, message: error.to_string() })?);
+        permits.push(permit);
+    }
+    drop(made);
+    for outcome in all_made {
+        outcome?;
+    }
+    for permit in &permits {
+        permit.send(()).expect("an executor that was made waits for its permit");
+    }
+    Ok(Executors { shards: usize::from(shards), outcomes, threads, notes })
+}
+
+/// Everything that one executor thread needs.
+struct Plan {
+    shard: ShardId,
+    placement: Placement,
+    options: RuntimeOptions,
+    socket: MeshSocket<MeshMessage>,
+}
+
+impl Plan {
+    /// The executor, or `None` after the failure was reported. Lets go of `made`, whose end is awaited.
+    fn make(&self, made: mpsc::Sender<Result<(), StartError>>) -> Option<LocalExecutor> {
+        let executor = LocalExecutorBuilder::new(self.placement.clone())
+            .name(&format!("shard-{}", self.shard))
+            .io_memory(self.options.registered_memory_bytes)
+            .preempt_timer(self.options.time_slice)
+            .spin_before_park(self.options.spin_before_park)
+            .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
+            .make();
+        let (outcome, executor) = match executor {
+            Ok(executor) => (Ok(()), Some(executor)),
+            Err(error) => (Err(StartError::Executor { shard: self.shard, message: error.to_string() }), None),
+        };
+        // Nobody listens any more if another executor failed first.
+        let _ = made.send(outcome);
+        executor
+    }
+
+    /// Runs `main` to its end and reports its output or its panic.
+    fn run<F, O, T>(self, executor: &LocalExecutor, main: F, report: &mpsc::Sender<Outcome<T>>)
+    where
+        F: Fn(GlommioRuntime, ShardId) -> O + 'static,
+        O: Future<Output = T> + 'static,
+        T: 'static,
+    {
+        let Self { shard, options, socket, .. } = self;
+        // The executor is not used again after a panic.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            executor.run(async move {
+                let foreground = foreground_queue(options.time_slice);
+                let shard_main = async move {
+                    let runtime = GlommioRuntime::new(shard, options, foreground, socket.connect().await);
+                    let output = main(runtime.clone(), shard).await;
+                    runtime.close().await;
+                    output
+                };
+                glommio::executor()
+                    .spawn_local_into(shard_main, foreground)
+                    .expect("the queue was just made")
+                    .await
+            })
+        }));
+        // Nobody listens any more if another shard panicked first.
+        let _ = report.send((shard, outcome));
+    }
+}
+
+/// Where each executor runs, and what to say about it.
+fn placements(shards: u16, pin: bool) -> (Vec<Placement>, Vec<String>) {
+    let shards = usize::from(shards);
+    if !pin {
+        return (vec![Placement::Unbound; shards], Vec::new());
+    }
+    let cores = cpu::allowed();
+    if shards > cores.len() {
+        let note = format!(
+            "{shards} shards on {} cores: executors are not bound to cores, and will share them",
+            cores.len()
+        );
+        return (vec![Placement::Unbound; shards], vec![note]);
+    }
+    (cores.into_iter().take(shards).map(Placement::Fixed).collect(), Vec::new())
+}
