@@ -27,11 +27,13 @@ mod config;
 mod coverage;
 mod disk;
 mod executor;
+pub mod harness;
 mod mesh;
 mod prng;
 mod runtime;
 mod shared;
 mod trace;
+pub mod workloads;
 mod world;
 
 pub use config::{Chance, FaultConfig, WorldConfig};

@@ -38,6 +38,7 @@ pub(crate) struct ProcessId(pub(crate) u64);
 pub(crate) struct Process {
     pub(crate) id: ProcessId,
     pub(crate) running: bool,
+    pub(crate) shards: u16,
     pub(crate) polls: u64,
     pub(crate) halted: Option<(ShardId, String)>,
     pub(crate) polls_after_halt: u64,

@@ -129,7 +129,7 @@ impl World {
         T: Future<Output = ()> + 'static,
     {
         assert!(shards > 0, "a process has a shard");
-        self.begin_process();
+        self.begin_process(shards);
         let ends = SimMesh::connect(&self.shared, shards);
         for (shard, mesh) in (0..).zip(ends) {
             let shard = ShardId(shard);
@@ -194,6 +194,12 @@ impl World {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.shared.process.borrow().running
+    }
+
+    /// Shards of the process that was started last.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.shared.process.borrow().shards
     }
 
     /// Keeps the tasks of `shard` from running for `duration`; its disk operations go on.
@@ -317,7 +323,7 @@ impl World {
         panic!("seed {}: {message}\n{}replay: {}", self.seed(), self.trace(), self.replay());
     }
 
-    fn begin_process(&self) {
+    fn begin_process(&self, shards: u16) {
         assert!(!self.is_running(), "a process runs already");
         let id = ProcessId(self.shared.process.borrow().id.0 + 1);
         let mut timing = self.shared.timing.borrow_mut();
@@ -325,7 +331,7 @@ impl World {
         // A machine's monotonic clock begins anywhere: earlier than what the last process saw, or later.
         let clock_base_ns = timing.below(1 << 50);
         *self.shared.process.borrow_mut() =
-            Process { id, running: true, clock_base_ns, ..Process::default() };
+            Process { id, running: true, shards, clock_base_ns, ..Process::default() };
         drop(timing);
         self.shared.trace("start", id.0, 0);
     }

@@ -46,7 +46,8 @@ pub(crate) struct Disk {
     /// Numbers what lands, over all files.
     pub(super) order: u64,
     pub(crate) flips: Vec<BitFlip>,
-    pub(super) leftovers: Vec<Block>,
+    /// Blocks of removed files, and where in the file they lay.
+    pub(super) leftovers: Vec<(u64, Block)>,
     pub(super) zeros: Block,
     operations: u64,
     files_made: u64,
@@ -284,7 +285,7 @@ impl Disk {
             if !self.prng.chance(self.faults.stale_space) {
                 continue;
             }
-            let block = self.stale_block();
+            let block = self.stale_block(at);
             let node = self.node_mut(node);
             node.durable.insert(at, Rc::clone(&block));
             node.current.insert(at, block);
@@ -293,9 +294,13 @@ impl Disk {
         Ok(Reply::Done)
     }
 
-    fn stale_block(&mut self) -> Block {
+    /// What new space at block `at` may hold. A file system that hands out freed space in order puts the
+    /// blocks of a removed file where they lay before.
+    fn stale_block(&mut self, at: u64) -> Block {
         if !self.leftovers.is_empty() && self.prng.coin() {
-            return Rc::clone(self.prng.pick(&self.leftovers));
+            let same_place = self.leftovers.iter().find(|(old, _)| *old == at);
+            let leftover = same_place.filter(|_| self.prng.coin());
+            return Rc::clone(&leftover.unwrap_or_else(|| self.prng.pick(&self.leftovers)).1);
         }
         let mut block = [0; BLOCK_SIZE];
         self.prng.fill(&mut block);
@@ -348,7 +353,7 @@ impl Disk {
         let unnamed: Vec<NodeId> = self.nodes.keys().copied().filter(|node| !named(node)).collect();
         for id in unnamed {
             let Some(node) = self.nodes.remove(&id) else { continue };
-            for block in node.current.into_values().filter(|block| !Rc::ptr_eq(block, &self.zeros)) {
+            for block in node.current.into_iter().filter(|(_, block)| !Rc::ptr_eq(block, &self.zeros)) {
                 if self.leftovers.len() < LEFTOVERS_MAX {
                     self.leftovers.push(block);
                 } else {

@@ -1,0 +1,8 @@
+//! Runs workloads over seeds: lives of a process on one disk, ended at random points, and checked after each.
+
+mod drive;
+mod plan;
+mod workload;
+
+pub use drive::{Failure, Outcome, run_seed, run_seeds, seed_under_way, try_seed};
+pub use workload::{Life, Run, Workload};

@@ -1,0 +1,10 @@
+//! Every workload by name, for the command line.
+
+use super::journal::Journal;
+use crate::harness::Workload;
+
+/// Every workload.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Workload>> {
+    vec![Box::new(Journal::default())]
+}

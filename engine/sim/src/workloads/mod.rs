@@ -1,0 +1,7 @@
+//! Workloads, and the oracles that know what must come of them.
+
+mod journal;
+mod list;
+
+pub use journal::{Journal, Omission};
+pub use list::all;
