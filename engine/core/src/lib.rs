@@ -9,8 +9,11 @@
 
 pub mod catalog;
 pub mod client;
+pub mod folder;
 pub mod io;
 pub mod limits;
 pub mod log;
 pub mod model;
+pub mod producer;
 pub mod shard;
+pub mod store;

@@ -1,5 +1,7 @@
 //! Every bound of the engine, by name: thing, unit, bound.
 
+use std::time::Duration;
+
 /// Unit of every direct write and read, and of segment layout. Bytes.
 pub const BLOCK_SIZE: usize = 4096;
 
@@ -79,6 +81,48 @@ pub const CATALOG_PARTITIONS_MAX: u64 = 1 << 16;
 /// Producer ids that one shard sets aside at a time.
 pub const PRODUCER_ID_BLOCK: u32 = 1000;
 
+/// Producers that one partition remembers; beyond, those silent for longest are forgotten.
+pub const PARTITION_PRODUCERS_MAX: usize = 1024;
+
+/// Keys at which a leaf of a store's table is split: as many as a hash table of 2,048 buckets takes.
+pub const STORE_LEAF_ENTRIES_MAX: usize = 2048 / 8 * 7;
+
+/// Most times that a leaf of a store's table is split; 2 to this many leaves, then leaves just grow.
+pub const STORE_SPLITS_MAX: u32 = 26;
+
+/// Size at which a slice of a shard's checkpoint is closed. Bytes.
+pub const SLICE_SIZE_TARGET: usize = 192 << 10;
+
+/// Of [`MESH_CREDITS`], those for requests that are answered as soon as possible.
+pub const MESH_CREDITS_DATA: usize = 40;
+
+/// Of [`MESH_CREDITS`], those for requests that wait for records to come.
+pub const MESH_CREDITS_WAIT: usize = 16;
+
+/// Of [`MESH_CREDITS`], those for the catalog and the outboxes.
+pub const MESH_CREDITS_CONTROL: usize = 8;
+
+/// Longest that one request waits at another shard for records to come; the asking shard then asks again.
+pub const REMOTE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Bytes of batches after which a pull of an outbox is answered.
+pub const OUTBOX_PULL_SIZE: usize = 1 << 20;
+
+/// Batches that one pull of an outbox takes at most.
+pub const OUTBOX_PULL_BATCHES: usize = 1024;
+
+/// How long a committed outbox position waits for others before the source is told to trim.
+pub const OUTBOX_TRIM_DELAY: Duration = Duration::from_millis(200);
+
+/// How long a task that cannot go on without space waits before it tries again.
+pub const NO_SPACE_RETRY: Duration = Duration::from_millis(200);
+
+/// Room that every batch leaves in a frame for what travels with it: directory entries of its companions.
+pub const FRAME_COMPANIONS_SIZE: usize = 1024;
+
+/// Deleted partitions that one frame names.
+pub const FRAME_DELETIONS_MAX: usize = 256;
+
 /// Longest name of a state store or stream task. Bytes.
 pub const STORE_NAME_SIZE_MAX: usize = 1024;
 
@@ -88,3 +132,7 @@ pub const STORES_MAX: usize = 1 << 20;
 const _: () = assert!(BATCH_SIZE_MAX < FRAME_SIZE_MAX, "a batch fits into a frame");
 const _: () = assert!(RECORD_SIZE_MAX < BATCH_SIZE_MAX, "a record fits into a batch");
 const _: () = assert!(FRAME_SIZE_TARGET.is_multiple_of(BLOCK_SIZE), "frames end on a block");
+const _: () = assert!(
+    MESH_CREDITS_DATA + MESH_CREDITS_WAIT + MESH_CREDITS_CONTROL == MESH_CREDITS,
+    "every credit belongs to one kind of request"
+);

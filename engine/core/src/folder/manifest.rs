@@ -1,0 +1,229 @@
+//! The manifest of a data folder. Source: FORMAT.md, "Manifest".
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::shard_folder;
+use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
+use crate::limits::{BLOCK_SIZE, SHARDS_MAX};
+use crate::model::ShardId;
+
+/// Name of the manifest in its data folder.
+pub const MANIFEST_NAME: &str = "META";
+
+const MAGIC: [u8; 8] = *b"THALWEGD";
+const VERSION: u16 = 1;
+/// Bytes before the checksum.
+const CHECKED_SIZE: usize = 28;
+
+/// Random name of a data folder.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(transparent)]
+pub struct FolderId(pub u64);
+
+/// A data folder.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its name.
+    pub id: FolderId,
+    /// Number of its shard-logs.
+    pub shards: u16,
+}
+
+/// Why a folder was not opened as a data folder. Nothing in it was changed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum FolderError {
+    /// There is no data folder there.
+    #[error("{path:?} is not a data folder: it has no {MANIFEST_NAME}")]
+    NotADataFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder with other things in it does not become a data folder.
+    #[error("{path:?} holds {name:?} and is not a data folder; an empty folder is needed")]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+        /// The first thing found in it.
+        name: String,
+    },
+    /// A newer version of the program made it.
+    #[error("{file:?} was written by a newer version: format {found}; this program reads up to {known}")]
+    NewerVersion {
+        /// The manifest.
+        file: PathBuf,
+        /// Version found.
+        found: u16,
+        /// Newest version known.
+        known: u16,
+    },
+    /// It was made with another number of shards, which is fixed.
+    #[error("{path:?} has {found} shards, which cannot become {asked}")]
+    ShardCount {
+        /// The folder.
+        path: PathBuf,
+        /// Shards that it has.
+        found: u16,
+        /// Shards asked for.
+        asked: u16,
+    },
+    /// A folder cannot have this number of shards.
+    #[error("{asked} shards; allowed are 1 to {limit}")]
+    ShardLimit {
+        /// Shards asked for.
+        asked: u16,
+        /// [`SHARDS_MAX`].
+        limit: u16,
+    },
+    /// The manifest is damaged.
+    #[error("{file:?} is damaged at byte {position}: {what}")]
+    Damaged {
+        /// The manifest.
+        file: PathBuf,
+        /// Where in it.
+        position: u64,
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// The disk refused.
+    #[error("the data folder could not be opened")]
+    Disk(#[from] DiskError),
+}
+
+/// What the bytes of a manifest say.
+enum Read {
+    Sound { id: FolderId, shards: u16 },
+    Newer { found: u16 },
+    Unsound { position: u64, what: &'static str },
+}
+
+impl Folder {
+    /// Opens the data folder at `path`.
+    ///
+    /// # Errors
+    /// [`FolderError`], except for `NotEmpty`, `ShardCount` and `ShardLimit`.
+    pub async fn open<R: Runtime>(runtime: &R, path: &Path) -> Result<Self, FolderError> {
+        match Self::read(runtime, path).await? {
+            Some(folder) => Ok(folder),
+            None => Err(FolderError::NotADataFolder { path: path.to_owned() }),
+        }
+    }
+
+    /// Opens the data folder at `path`, or makes one of `shards` shards where there is nothing, or where the
+    /// making of one was interrupted. On return it is durable.
+    ///
+    /// # Errors
+    /// [`FolderError`], except for `NotADataFolder`.
+    pub async fn open_or_create<R: Runtime>(
+        runtime: &R,
+        path: &Path,
+        shards: u16,
+    ) -> Result<Self, FolderError> {
+        if shards == 0 || shards > SHARDS_MAX {
+            return Err(FolderError::ShardLimit { asked: shards, limit: SHARDS_MAX });
+        }
+        if let Some(folder) = Self::read(runtime, path).await? {
+            if folder.shards != shards {
+                let (path, found) = (folder.path, folder.shards);
+                return Err(FolderError::ShardCount { path, found, asked: shards });
+            }
+            return Ok(folder);
+        }
+        let names = runtime.list_folder(path).await?;
+        if let Some(name) = names.into_iter().find(|name| name != MANIFEST_NAME) {
+            return Err(FolderError::NotEmpty { path: path.to_owned(), name });
+        }
+        let folder = Self { path: path.to_owned(), id: FolderId(runtime.random()), shards };
+        folder.write(runtime).await?;
+        Ok(folder)
+    }
+
+    /// The folder of one of its shard-logs.
+    ///
+    /// # Panics
+    /// If there is no such shard.
+    #[must_use]
+    pub fn shard(&self, shard: ShardId) -> PathBuf {
+        assert!(shard.0 < self.shards, "a shard of this folder");
+        shard_folder(&self.path, shard)
+    }
+
+    /// `None` if there is no data folder, or one whose making was interrupted: no shard-log was made then.
+    async fn read<R: Runtime>(runtime: &R, path: &Path) -> Result<Option<Self>, FolderError> {
+        let file_path = path.join(MANIFEST_NAME);
+        let file = match runtime.open(&file_path, FileKind::Meta, OpenMode::Existing).await {
+            Ok(file) => file,
+            Err(DiskError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let size = file.len().await?;
+        let bytes = if size == 0 { None } else { Some(file.read_at(0, BLOCK_SIZE).await?) };
+        match decode(bytes.as_ref().map_or(&[], Buffer::bytes)) {
+            Read::Sound { id, shards } => {
+                // Found, but perhaps never flushed by the process that wrote it.
+                file.flush().await?;
+                runtime.sync_folder(path).await?;
+                Ok(Some(Self { path: path.to_owned(), id, shards }))
+            }
+            Read::Newer { found } => {
+                Err(FolderError::NewerVersion { file: file_path, found, known: VERSION })
+            }
+            Read::Unsound { position, what } => {
+                // Shard-logs are made only once the manifest is durable.
+                let first = runtime.list_folder(&shard_folder(path, ShardId(0))).await?;
+                if first.is_empty() {
+                    runtime.mark("manifest-torn");
+                    return Ok(None);
+                }
+                Err(FolderError::Damaged { file: file_path, position, what })
+            }
+        }
+    }
+
+    async fn write<R: Runtime>(&self, runtime: &R) -> Result<(), DiskError> {
+        runtime.create_folder(&self.path).await?;
+        let path = self.path.join(MANIFEST_NAME);
+        let file = runtime.open(&path, FileKind::Meta, OpenMode::Create).await?;
+        let mut buffer = runtime.allocate(BLOCK_SIZE);
+        let bytes = buffer.bytes_mut();
+        bytes[0..8].copy_from_slice(&MAGIC);
+        bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[10..12].copy_from_slice(&self.shards.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.id.0.to_le_bytes());
+        let checksum = crc32fast::hash(&bytes[..CHECKED_SIZE]);
+        bytes[CHECKED_SIZE..CHECKED_SIZE + 4].copy_from_slice(&checksum.to_le_bytes());
+        file.write_at(Rc::new(buffer), 0).await?;
+        file.flush().await?;
+        runtime.sync_folder(&self.path).await?;
+        if let Some(parent) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            runtime.sync_folder(parent).await?;
+        }
+        Ok(())
+    }
+}
+
+fn decode(bytes: &[u8]) -> Read {
+    let Some(bytes) = bytes.first_chunk::<{ CHECKED_SIZE + 4 }>() else {
+        return Read::Unsound { position: 0, what: "it is cut off" };
+    };
+    if bytes[0..8] != MAGIC {
+        return Read::Unsound { position: 0, what: "it does not begin as a manifest" };
+    }
+    let checksum = crc32fast::hash(&bytes[..CHECKED_SIZE]).to_le_bytes();
+    if bytes[CHECKED_SIZE..] != checksum {
+        return Read::Unsound { position: CHECKED_SIZE as u64, what: "it does not have its checksum" };
+    }
+    let version = u16::from_le_bytes([bytes[8], bytes[9]]);
+    if version > VERSION {
+        return Read::Newer { found: version };
+    }
+    let shards = u16::from_le_bytes([bytes[10], bytes[11]]);
+    if version != VERSION || shards == 0 || shards > SHARDS_MAX {
+        return Read::Unsound { position: 8, what: "version or number of shards" };
+    }
+    let mut id = [0; 8];
+    id.copy_from_slice(&bytes[16..24]);
+    Read::Sound { id: FolderId(u64::from_le_bytes(id)), shards }
+}

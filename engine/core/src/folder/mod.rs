@@ -1,0 +1,7 @@
+//! The data folder: what says that a folder is one, and where everything in it lies.
+
+mod layout;
+mod manifest;
+
+pub use layout::shard_folder;
+pub use manifest::{Folder, FolderError, FolderId, MANIFEST_NAME};
