@@ -43,7 +43,7 @@ fn the_layout_of_a_change_is_pinned() {
         name: name("words-by-key"),
         partitions: vec![Partition {
             id: PartitionId(0x0102_0304_0506_0708),
-            shard: ShardId(0x0a0b),
+            shard: ShardId(0x000b),
             epoch: PlacementEpoch(0x0c0d_0e0f),
         }],
         settings: TopicSettings { internal: true },
@@ -54,7 +54,7 @@ fn the_layout_of_a_change_is_pinned() {
         &[32, 0, 1, 0, 60, 0, 0, 0][..],      // envelope: type, version, size
         b"words-by-key",                      // name
         &[8, 7, 6, 5, 4, 3, 2, 1],            // partition: id
-        &[0x0b, 0x0a], &[0x0f, 0x0e, 0x0d, 0x0c], // its shard, its epoch
+        &[0x0b, 0x00], &[0x0f, 0x0e, 0x0d, 0x0c], // its shard, its epoch
         &[9, 0, 0, 0, 0, 0, 0, 0],            // version of the catalog
         &[0],                                 // a topic was created
         &[7, 0, 0, 0, 0, 0, 0, 0],            // id
