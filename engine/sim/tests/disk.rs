@@ -128,21 +128,45 @@ fn writes_through_are_durable_when_they_complete() {
 
 #[test]
 fn a_flush_does_not_cover_a_write_that_was_in_flight_when_it_was_issued() {
-    let outcomes = outcomes(Crash::Power, "both", |runtime| async move {
-        let file = prepared(&runtime, LOG).await;
-        let (other, marker) = (file.clone(), runtime.clone());
-        runtime.spawn(Priority::Foreground, async move {
-            other.write_at(filled(2, BLOCKS), 0).await.unwrap();
-            marker.mark("write");
+    let mut seen = BTreeSet::new();
+    for seed in 0..200 {
+        let world = calm(seed);
+        world.start(1, |runtime| async move {
+            let file = prepared(&runtime, LOG).await;
+            let (other, marker) = (file.clone(), runtime.clone());
+            runtime.spawn(Priority::Foreground, async move {
+                other.write_at(filled(2, BLOCKS), 0).await.unwrap();
+                marker.mark("written");
+            });
+            // Under way, not yet complete.
+            runtime.yield_now().await;
+            file.flush().await.unwrap();
+            reach(&runtime, "flushed").await;
+            runtime.sleep(Duration::from_secs(1)).await;
         });
-        // Under way, not yet complete.
-        runtime.yield_now().await;
-        file.flush().await.unwrap();
-        runtime.sleep(Duration::from_millis(10)).await;
-        runtime.mark("both");
+        world.run_until(stop_at("written"));
+        if world.coverage().of("flushed") > 0 {
+            continue;
+        }
+        // Complete before the flush ends, after it was issued.
+        world.run_until(stop_at("flushed"));
+        world.crash(Crash::Power);
+        seen.insert(world.content(Path::new(FILE)).unwrap()[0]);
+    }
+    assert_eq!(seen, BTreeSet::from([1, 2]));
+}
+
+#[test]
+fn a_write_through_outlives_an_unflushed_one_before_it() {
+    let outcomes = outcomes(Crash::Power, "written", |runtime| async move {
+        let file = prepared(&runtime, LOG).await;
+        file.write_at(filled(2, BLOCKS), 0).await.unwrap();
+        let through = runtime.open(Path::new(FILE), THROUGH, OpenMode::Existing).await.unwrap();
+        through.write_at(filled(3, BLOCKS), 0).await.unwrap();
+        reach(&runtime, "written").await;
         runtime.sleep(Duration::from_secs(1)).await;
     });
-    assert!(outcomes.contains(&vec![1; BLOCKS]), "lost in no seed: {outcomes:?}");
+    assert_eq!(outcomes, BTreeSet::from([vec![3; BLOCKS]]));
 }
 
 #[test]
