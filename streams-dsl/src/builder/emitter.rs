@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::serdes::Serde;
 
+/// Memory that a flat map may write to, and the function that hands on one value.
+pub type EmitterParts<'a, R> = (&'a mut Vec<u8>, &'a mut dyn FnMut(&R));
+
 /// Takes the values that a flat map makes of one value.
 pub struct Emitter<'e, V: Serde> {
     forward: &'e mut dyn FnMut(&V::Ref),
@@ -23,7 +26,7 @@ impl<'e, V: Serde> Emitter<'e, V> {
 
     /// Memory that is kept from value to value, with whatever was left in it, and the function that hands on
     /// one value: for flat maps that write before they emit.
-    pub fn parts(&mut self) -> (&mut Vec<u8>, &mut dyn FnMut(&V::Ref)) {
+    pub fn parts(&mut self) -> EmitterParts<'_, V::Ref> {
         (self.scratch, self.forward)
     }
 }

@@ -7,7 +7,7 @@ mod stream;
 mod streams_builder;
 mod table;
 
-pub use emitter::{Emitter, PairEmitter};
+pub use emitter::{Emitter, EmitterParts, PairEmitter};
 pub use grouped::GroupedStream;
 pub use split::SplitStream;
 pub use stream::KStream;

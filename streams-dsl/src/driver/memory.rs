@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use thalweg_engine::model::{BatchView, Offset, Record, RecordCount};
 
@@ -15,7 +16,7 @@ pub(super) struct MemoryTopic {
 
 #[derive(Debug, Default)]
 struct MemoryPartition {
-    batches: Vec<(Offset, Vec<u8>)>,
+    batches: Vec<(Offset, Rc<[u8]>)>,
     end: Offset,
     /// Up to where [`MemoryTopic::read`] has returned records.
     read_to: Offset,
@@ -35,12 +36,12 @@ impl MemoryTopic {
     pub(super) fn append(&mut self, partition: u32, batch: Vec<u8>) {
         let partition = &mut self.partitions[partition as usize];
         let count = BatchView::parse(&batch).expect("tasks write native batches").count();
-        partition.batches.push((partition.end, batch));
+        partition.batches.push((partition.end, batch.into()));
         partition.end += RecordCount(u64::from(count));
     }
 
     /// The batch that holds `offset`, with its first offset.
-    pub(super) fn batch(&self, partition: u32, offset: Offset) -> Option<(Offset, Vec<u8>)> {
+    pub(super) fn batch(&self, partition: u32, offset: Offset) -> Option<(Offset, Rc<[u8]>)> {
         let partition = &self.partitions[partition as usize];
         if offset >= partition.end {
             return None;
@@ -68,12 +69,14 @@ impl MemoryTopic {
 /// The committed stores of one task.
 #[derive(Debug)]
 pub(super) struct MemoryState {
-    stores: RefCell<Vec<BTreeMap<Vec<u8>, Vec<u8>>>>,
+    stores: RefCell<Vec<MemoryStore>>,
 }
+
+type MemoryStore = hashbrown::HashMap<Vec<u8>, Vec<u8>, foldhash::fast::FixedState>;
 
 impl MemoryState {
     pub(super) fn new(stores: usize) -> Self {
-        Self { stores: RefCell::new(vec![BTreeMap::new(); stores]) }
+        Self { stores: RefCell::new(vec![MemoryStore::default(); stores]) }
     }
 
     pub(super) fn apply(&self, store: usize, delta: &[u8]) {
@@ -88,7 +91,7 @@ impl MemoryState {
     }
 
     pub(super) fn store(&self, store: usize) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        self.stores.borrow()[store].clone()
+        self.stores.borrow()[store].clone().into_iter().collect()
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) trait Factory: Send + Sync {
 pub(crate) fn node<KI: Serde, VI: Serde, KO: Serde, VO: Serde>(
     make: impl Fn(&mut BuildContext, Link<KO, VO>) -> Link<KI, VI> + Send + Sync + 'static,
 ) -> Box<dyn Factory> {
-    Box::new(OneWay { make, types: PhantomData })
+    Box::new(OneWay { make, input: PhantomData, output: PhantomData })
 }
 
 /// A node from `K`, `V` to the same with two ways out.
@@ -49,7 +49,8 @@ pub(crate) fn two_way<K: Serde, V: Serde>(
 
 struct OneWay<KI, VI, KO, VO, F> {
     make: F,
-    types: PhantomData<fn() -> (KI, VI, KO, VO)>,
+    input: PhantomData<fn(KI, VI)>,
+    output: PhantomData<fn() -> (KO, VO)>,
 }
 
 impl<KI: Serde, VI: Serde, KO: Serde, VO: Serde, F> Factory for OneWay<KI, VI, KO, VO, F>

@@ -47,12 +47,14 @@ impl<P: Clone + Default> Default for KeyTable<P> {
 impl<P: Clone + Default> KeyTable<P> {
     /// Number of keys.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }
 
     /// Whether there is no key.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }

@@ -92,11 +92,6 @@ impl Task {
         }
     }
 
-    /// Skips to `offset`: what lies before it does not exist any more.
-    pub(crate) fn skip_to(&mut self, input: usize, offset: Offset) {
-        self.positions[input] = self.positions[input].max(offset);
-    }
-
     /// Processes records of `batch`, whose first has offset `base`, from the task's position on.
     ///
     /// # Errors

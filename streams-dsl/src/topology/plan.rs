@@ -24,7 +24,8 @@ impl Default for PlanOptions {
     }
 }
 
-/// A checked and planned topology. The same value serves every shard.
+/// A checked and planned topology. The same value serves every shard; copies share what their nodes do.
+#[derive(Clone)]
 pub struct Topology {
     name: String,
     nodes: Vec<PlanNode>,
@@ -39,6 +40,7 @@ pub(crate) enum Role {
     Sink { topic: String },
 }
 
+#[derive(Clone)]
 pub(crate) struct PlanNode {
     pub(crate) name: String,
     pub(crate) role: Role,
