@@ -124,6 +124,10 @@ impl Bell {
 
 impl<M: Send + 'static> Drop for Ends<M> {
     fn drop(&mut self) {
+        // No more messages in before the peers learn that none come out: one who has heard that this shard is
+        // gone must not find its queue full.
+        let (_, nothing) = mpsc::channel();
+        drop(std::mem::replace(&mut self.incoming, nothing));
         for outgoing in self.outgoing.drain(..).flatten() {
             let Outgoing { door: Door { sender, bell }, .. } = outgoing;
             // The peer may be waiting for the last sender to go.
