@@ -59,11 +59,44 @@ pub const SEGMENT_POOL_DEFAULT: usize = 4;
 /// Log written between two checkpoints, unless configured otherwise. Bytes.
 pub const CHECKPOINT_INTERVAL_DEFAULT: u64 = 128 << 20;
 
+/// Largest slice of a checkpoint. Bytes.
+pub const CHECKPOINT_SLICE_SIZE_MAX: usize = 64 << 20;
+
+/// Rows that the log puts into one slice of a checkpoint.
+pub const CHECKPOINT_SLICE_ROWS: usize = 4096;
+
+/// Size of one write of a checkpoint file. Bytes.
+pub const CHECKPOINT_WRITE_SIZE: usize = 256 << 10;
+
+/// Size of one write when a segment is filled ahead of use. Bytes.
+pub const SEGMENT_FILL_SIZE: usize = 512 << 10;
+
+/// Size of one read when frames are read again at a start. Bytes; larger for a larger frame.
+pub const RECOVERY_READ_SIZE: usize = 2 << 20;
+
+/// Footers of sealed segments kept in memory.
+pub const FOOTERS_CACHED_MAX: usize = 64;
+
+/// Segment files kept open for reading.
+pub const SEGMENT_FILES_OPEN_MAX: usize = 256;
+
+/// Time without appends after which a log records in an empty frame that everything is durable.
+pub const IDLE_FRAME_DELAY: Duration = Duration::from_millis(200);
+
+/// Time between two attempts to make a segment on a full disk.
+pub const NO_SPACE_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// Time that the filling of segments waits for the foreground.
+pub const FILL_PAUSE: Duration = Duration::from_millis(1);
+
 /// Memory that the tail cache may hold, unless configured otherwise. Bytes.
 pub const TAIL_CACHE_SIZE_DEFAULT: usize = 64 << 20;
 
 /// Largest read from a segment that serves several batches at once. Bytes.
 pub const READ_SIZE_MAX: usize = 1 << 20;
+
+/// Bytes between two batches that are read along rather than with a read of their own.
+pub const READ_GAP_MAX: u32 = 64 << 10;
 
 /// Batches of one producer that are remembered per partition, to answer a duplicate with its first offset.
 pub const PRODUCER_BATCHES_KEPT: usize = 5;

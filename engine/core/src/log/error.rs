@@ -13,7 +13,7 @@ use crate::model::{Offset, Position, SegmentId, Sequence};
 #[error("the log is closed")]
 pub struct Closed;
 
-/// Why `Log::append` refused. On every variant, nothing was written.
+/// Why [`Log::append`](super::Log::append) refused. On every variant, nothing was written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum AppendError {
     /// The entries do not fit into one frame.
@@ -24,7 +24,7 @@ pub enum AppendError {
         /// Bytes of the largest frame.
         limit: usize,
     },
-    /// The device does not keep up. `Log::ready` says when to try again.
+    /// The device does not keep up. [`Log::ready`](super::Log::ready) says when to try again.
     #[error("the device does not keep up")]
     Busy,
     /// There is no room for another segment.
@@ -35,7 +35,7 @@ pub enum AppendError {
     Closed,
 }
 
-/// Why `Log::read` returned nothing.
+/// Why [`Log::read`](super::Log::read) returned nothing.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ReadError {
     /// The log holds nothing of this stream.

@@ -1,20 +1,35 @@
 //! The log of one shard: its bytes on disk, and everything that writes and reads them.
+//!
+//! [`Log`] holds streams of batches in frames. What is appended together is in one frame and becomes durable
+//! together; the shard's state is a fold over committed frames ([`StateMachine`]).
+//!
+//! - `format`: every byte on disk
+//! - `write`: open frame, group commit, durability, commit
+//! - `index`: where the batches of each stream lie
+//! - `segment`: files made ready, ended, given back
+//! - `checkpoint`: superblock and checkpoints
+//! - `recover`: opening
+//! - `read`: tail cache, footers, reads
 
 mod batch;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the task that writes frames, which follows"))]
-mod builder;
-#[expect(dead_code, reason = "used by the task that writes frames, which follows")]
-mod durability;
+mod checkpoint;
 mod error;
 pub mod format;
+mod handle;
+mod index;
 mod options;
-#[expect(dead_code, reason = "used by the task that writes frames, which follows")]
+mod read;
+mod recover;
+mod segment;
+mod shared;
 mod signal;
 mod state_machine;
 mod status;
+mod write;
 
 pub use batch::{ReadBatch, Slice, StreamBounds};
 pub use error::{AppendError, CheckpointError, Closed, OpenError, ReadError, RestoreError};
+pub use handle::{Log, WaitCommitted};
 pub use options::{FlushMethod, LogOptions};
 pub use state_machine::{CommittedFrame, DraftEntry, StateMachine};
 pub use status::{LogStatus, RecoveryReport};

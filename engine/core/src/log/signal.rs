@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::Closed;
@@ -115,4 +116,36 @@ pub(super) fn commit_outcome(
         return Some(Ok(()));
     }
     closed.then_some(Err(Closed))
+}
+
+/// A place for the result of a task, for the one who waits for it.
+pub(super) struct Slot<T> {
+    inner: Rc<(RefCell<Option<T>>, Signal)>,
+}
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        Self { inner: Rc::clone(&self.inner) }
+    }
+}
+
+impl<T> Slot<T> {
+    pub(super) fn new() -> Self {
+        Self { inner: Rc::new((RefCell::new(None), Signal::default())) }
+    }
+
+    pub(super) fn fill(&self, value: T) {
+        self.inner.0.replace(Some(value));
+        self.inner.1.give();
+    }
+
+    /// The result, once it is there.
+    pub(super) async fn wait(&self) -> T {
+        loop {
+            if let Some(value) = self.inner.0.take() {
+                return value;
+            }
+            self.inner.1.wait().await;
+        }
+    }
 }

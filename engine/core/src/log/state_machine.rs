@@ -70,7 +70,7 @@ impl<'a> CommittedFrame<'a> {
 /// State that is a fold over committed frames.
 ///
 /// The log holds it in a `RefCell` and borrows it for one call at a time: nobody else may hold a borrow across
-/// an `.await`. From within a call `Log::append` and everything else of the log that is
+/// an `.await`. From within a call [`Log::append`](super::Log::append) and everything else of the log that is
 /// synchronous may be used.
 pub trait StateMachine {
     /// Takes in one frame: in sequence order, exactly once each; at a start those behind the checkpoint.

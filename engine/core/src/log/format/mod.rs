@@ -4,13 +4,29 @@
 //! accepted only with a checksum that is seeded with the log's own id.
 
 mod bytes;
+mod checkpoint;
 mod directory;
 mod entry;
 mod frame;
+mod segment;
+mod superblock;
 
+pub use checkpoint::{
+    ArchivedRowTableV1, ArchivedSegmentTableV1, ArchivedStreamTableV1, CHECKPOINT_HEADER_SIZE,
+    CHECKPOINT_MAGIC, CheckpointHeader, RootV1, RowTableV1, SLICE_HEADER_SIZE, SegmentRowV1, SegmentTableV1,
+    SliceHeader, SliceOwner, StreamRowV1, StreamTableV1,
+};
 pub use directory::{Directory, DirectoryV1, directory_size_for, encode_directory, read_directory};
 pub use entry::{
     CHECKSUM_CRC32, CHECKSUM_CRC32C, CHECKSUM_NONE, Entry, EntryKind, EntryV1, payload_checksum,
     verify_payload,
 };
 pub use frame::{FRAME_FORMAT_VERSION, FRAME_HEADER_SIZE, FRAME_MAGIC, FrameError, FrameHeader};
+pub use segment::{
+    ArchivedFooterV1, FOOTER_MAGIC, FOOTER_TRAILER_SIZE, FooterTrailer, FooterV1, SEGMENT_HEADER_SIZE,
+    SEGMENT_MAGIC, SegmentHeader, footer_archive_size, footer_size,
+};
+pub use superblock::{
+    CheckpointName, ReplayStart, SUPERBLOCK_MAGIC, SUPERBLOCK_SIZE, Superblock, SuperblockChoice,
+    choose_superblock,
+};

@@ -1,0 +1,213 @@
+//! Checkpoint files: a header, then slices, each an archive with a checksum of its own.
+
+use rkyv::{Archive, Deserialize, Serialize};
+use thalweg_archive::Kind;
+
+use super::bytes::{put, seeded_checksum, u32_at, u64_at};
+use super::segment::check;
+use super::{EntryV1, FrameError};
+use crate::limits::{CHECKPOINT_SLICE_SIZE_MAX, PAYLOAD_ALIGN};
+use crate::model::{LogId, Sequence};
+
+/// Bytes of a checkpoint file before its first slice.
+pub const CHECKPOINT_HEADER_SIZE: usize = 64;
+
+/// Bytes before the archive of a slice.
+pub const SLICE_HEADER_SIZE: usize = 16;
+
+/// First bytes of a checkpoint file.
+pub const CHECKPOINT_MAGIC: [u8; 8] = *b"THALWEGC";
+
+const CHECKSUM_AT: usize = CHECKPOINT_HEADER_SIZE - 4;
+
+/// The beginning of a checkpoint file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CheckpointHeader {
+    /// The log.
+    pub log: LogId,
+    /// Counter of the superblock that names this checkpoint.
+    pub counter: u64,
+    /// Last frame that the checkpoint covers.
+    pub sequence: Sequence,
+}
+
+impl CheckpointHeader {
+    /// The header's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; CHECKPOINT_HEADER_SIZE] {
+        let mut out = [0; CHECKPOINT_HEADER_SIZE];
+        put(&mut out, 0, &CHECKPOINT_MAGIC);
+        put(&mut out, 8, &1u16.to_le_bytes());
+        put(&mut out, 10, &(CHECKPOINT_HEADER_SIZE as u16).to_le_bytes());
+        put(&mut out, 16, &self.log.0.to_le_bytes());
+        put(&mut out, 24, &self.counter.to_le_bytes());
+        put(&mut out, 32, &self.sequence.0.to_le_bytes());
+        let checksum = seeded_checksum(self.log, &out[..CHECKSUM_AT]);
+        put(&mut out, CHECKSUM_AT, &checksum.to_le_bytes());
+        out
+    }
+
+    /// Reads the header of a checkpoint of `log` at the start of `bytes`.
+    ///
+    /// # Errors
+    /// [`FrameError`], except for the variants of directory and payload.
+    pub fn decode(bytes: &[u8], log: LogId) -> Result<Self, FrameError> {
+        let bytes = bytes.first_chunk::<CHECKPOINT_HEADER_SIZE>().ok_or(FrameError::NotAFrame)?;
+        check(bytes, log, &CHECKPOINT_MAGIC, CHECKSUM_AT)?;
+        Ok(Self { log, counter: u64_at(bytes, 24), sequence: Sequence(u64_at(bytes, 32)) })
+    }
+}
+
+/// Whose slice it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub enum SliceOwner {
+    /// The log's own tables.
+    Log = 0,
+    /// The state machine's.
+    State = 1,
+}
+
+/// What precedes a slice.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SliceHeader {
+    /// Bytes of the slice; padding up to [`PAYLOAD_ALIGN`] follows it.
+    pub size: u32,
+    /// CRC-32 over them.
+    pub checksum: u32,
+    /// Whose it is.
+    pub owner: SliceOwner,
+}
+
+impl SliceHeader {
+    /// The header of `slice`.
+    ///
+    /// # Panics
+    /// If the slice exceeds [`CHECKPOINT_SLICE_SIZE_MAX`].
+    #[must_use]
+    pub fn of(slice: &[u8], owner: SliceOwner) -> Self {
+        assert!(slice.len() <= CHECKPOINT_SLICE_SIZE_MAX, "slices are cut smaller");
+        Self { size: slice.len() as u32, checksum: crc32fast::hash(slice), owner }
+    }
+
+    /// The header's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; SLICE_HEADER_SIZE] {
+        let mut out = [0; SLICE_HEADER_SIZE];
+        put(&mut out, 0, &self.size.to_le_bytes());
+        put(&mut out, 4, &self.checksum.to_le_bytes());
+        put(&mut out, 8, &(self.owner as u32).to_le_bytes());
+        out
+    }
+
+    /// Reads the header of a slice; `None` if it cannot be one.
+    #[must_use]
+    pub fn decode(bytes: &[u8; SLICE_HEADER_SIZE]) -> Option<Self> {
+        let owner = match u32_at(bytes, 8) {
+            0 => SliceOwner::Log,
+            1 => SliceOwner::State,
+            _ => return None,
+        };
+        let size = u32_at(bytes, 0);
+        (size as usize <= CHECKPOINT_SLICE_SIZE_MAX).then_some(Self {
+            size,
+            checksum: u32_at(bytes, 4),
+            owner,
+        })
+    }
+
+    /// Bytes of the slice with its padding.
+    #[must_use]
+    pub fn padded_size(&self) -> usize {
+        (self.size as usize).next_multiple_of(PAYLOAD_ALIGN)
+    }
+}
+
+/// One segment that holds frames.
+#[derive(Archive, Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[rkyv(derive(Debug))]
+pub struct SegmentRowV1 {
+    /// The file.
+    pub segment: u32,
+    /// Its life.
+    pub generation: u64,
+    /// First frame in it; 0 if there is none yet.
+    pub first: u64,
+    /// Last frame in it that the checkpoint covers; 0 if there is none.
+    pub last: u64,
+    /// Where the frames that the checkpoint covers end.
+    pub end: u32,
+    /// A roll has ended it.
+    pub sealed: bool,
+    /// Its footer is durable; if not, its rows are in this checkpoint.
+    pub footer: bool,
+}
+
+/// Segments that hold frames, or a part of them.
+#[derive(Archive, Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[rkyv(derive(Debug))]
+pub struct SegmentTableV1 {
+    /// In order of their first frames.
+    pub segments: Vec<SegmentRowV1>,
+}
+
+impl Kind for SegmentTableV1 {
+    const TYPE: u16 = 3;
+    const VERSION: u16 = 1;
+}
+
+/// The part of a stream that lies in one segment.
+#[derive(Archive, Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[rkyv(derive(Debug))]
+pub struct RootV1 {
+    /// The segment.
+    pub segment: u32,
+    /// First offset in it.
+    pub base: u64,
+    /// Offset behind the last in it.
+    pub end: u64,
+    /// Bytes of the stream's batches in it.
+    pub bytes: u64,
+}
+
+/// One stream.
+#[derive(Archive, Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[rkyv(derive(Debug))]
+pub struct StreamRowV1 {
+    /// The stream.
+    pub stream: u64,
+    /// First offset kept.
+    pub start: u64,
+    /// Offset behind the last.
+    pub end: u64,
+    /// Where it lies, in order.
+    pub roots: Vec<RootV1>,
+}
+
+/// Streams, or a part of them.
+#[derive(Archive, Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[rkyv(derive(Debug))]
+pub struct StreamTableV1 {
+    /// In order of their ids.
+    pub streams: Vec<StreamRowV1>,
+}
+
+impl Kind for StreamTableV1 {
+    const TYPE: u16 = 4;
+    const VERSION: u16 = 1;
+}
+
+/// Rows of one segment without a durable footer, or a part of them.
+#[derive(Archive, Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[rkyv(derive(Debug))]
+pub struct RowTableV1 {
+    /// The segment.
+    pub segment: u32,
+    /// As in [`FooterV1`](super::FooterV1).
+    pub rows: Vec<EntryV1>,
+}
+
+impl Kind for RowTableV1 {
+    const TYPE: u16 = 5;
+    const VERSION: u16 = 1;
+}

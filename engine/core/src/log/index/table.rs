@@ -1,0 +1,258 @@
+//! All streams and all segments.
+
+use std::collections::BTreeMap;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::{Root, Row, Stream, stream_of};
+use crate::log::StreamBounds;
+use crate::log::format::{Entry, EntryKind, FrameHeader};
+use crate::model::{Generation, Offset, PartitionId, Position, SegmentId, Sequence, ShardId, StreamId};
+
+/// One segment that holds frames.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(in crate::log) struct SegmentState {
+    pub(in crate::log) generation: Generation,
+    /// First and last frame; 0 as long as there is none.
+    pub(in crate::log) first: Sequence,
+    pub(in crate::log) last: Sequence,
+    /// Where its frames end.
+    pub(in crate::log) end: Position,
+    /// A roll has ended it.
+    pub(in crate::log) sealed: bool,
+    /// Its footer is durable, and its rows are no longer in memory.
+    pub(in crate::log) footer: bool,
+    /// Its retirement is on its way.
+    pub(in crate::log) retiring: bool,
+    /// Bytes of live batches.
+    pub(in crate::log) live: u64,
+    /// Batches that came into it.
+    pub(in crate::log) rows: usize,
+    /// Streams that came into it, until its footer is durable; one may be listed more than once.
+    pub(in crate::log) streams: Vec<StreamId>,
+}
+
+/// What a frame did to the index.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(in crate::log) struct Applied {
+    /// Batches were added.
+    pub(in crate::log) batches: bool,
+    /// The log goes on in another segment.
+    pub(in crate::log) rolled: Option<(SegmentId, Generation)>,
+    /// The last live byte of an ended segment died.
+    pub(in crate::log) died: bool,
+    /// Segments that hold nothing any more.
+    pub(in crate::log) retired: Vec<SegmentId>,
+}
+
+/// What a search found.
+#[derive(Debug, Eq, PartialEq)]
+pub(in crate::log) enum Found {
+    /// All rows that were asked for, or all there are.
+    Rows,
+    /// What comes next is in the footer of this segment: look there and go on.
+    Footer { segment: SegmentId, generation: Generation },
+}
+
+/// All streams and all segments of a log, as committed.
+#[derive(Debug, Default)]
+pub(in crate::log) struct Index {
+    pub(super) streams: HashMap<StreamId, Stream, FixedState>,
+    pub(super) segments: BTreeMap<SegmentId, SegmentState>,
+    pub(super) live: u64,
+}
+
+impl Index {
+    /// The index of a log whose first segment is `segment`.
+    pub(in crate::log) fn new(segment: SegmentId, generation: Generation) -> Self {
+        let mut index = Self::default();
+        index.add_segment(segment, generation);
+        index
+    }
+
+    /// Takes in the next frame.
+    pub(in crate::log) fn apply(&mut self, header: &FrameHeader, entries: &[Entry]) -> Applied {
+        let mut applied = Applied::default();
+        let segment = self.segments.get_mut(&header.segment).expect("a frame lies in a segment in use");
+        debug_assert_eq!(segment.generation, header.generation);
+        if segment.first == Sequence(0) {
+            segment.first = header.sequence;
+        }
+        segment.last = header.sequence;
+        segment.end = header.end();
+        let (mut bytes, mut rows) = (0, 0);
+        for entry in entries {
+            if let Some(stream) = stream_of(entry) {
+                let row = Row { position: header.position.0 + entry.position, ..*entry };
+                bytes += u64::from(entry.length);
+                rows += 1;
+                if self.streams.entry(stream).or_default().push(header.segment, row) {
+                    segment.streams.push(stream);
+                }
+            }
+        }
+        segment.live += bytes;
+        segment.rows += rows;
+        self.live += bytes;
+        applied.batches = rows > 0;
+        // Behind the batches: a trim never reaches into its own frame, and segments are borrowed above.
+        for entry in entries {
+            self.apply_other(header, entry, &mut applied);
+        }
+        applied
+    }
+
+    fn apply_other(&mut self, header: &FrameHeader, entry: &Entry, applied: &mut Applied) {
+        match entry.known_kind() {
+            Some(EntryKind::LogStart) => {
+                applied.died |= self.trim(StreamId(entry.subject), entry.base);
+            }
+            Some(EntryKind::OutboxTrim) => {
+                let stream = StreamId::outbox(ShardId(entry.subject as u16));
+                applied.died |= self.trim(stream, entry.base);
+            }
+            Some(EntryKind::PartitionDeleted) => {
+                let stream = StreamId::partition(PartitionId(entry.subject));
+                applied.died |= self.trim(stream, u64::MAX);
+                self.streams.remove(&stream);
+            }
+            Some(EntryKind::Roll) => {
+                let (next, generation) = (SegmentId(entry.subject as u32), Generation(entry.base));
+                self.segments.get_mut(&header.segment).expect("looked up before").sealed = true;
+                self.add_segment(next, generation);
+                applied.rolled = Some((next, generation));
+            }
+            Some(EntryKind::SegmentRetired) => {
+                let segment = SegmentId(entry.subject as u32);
+                if self.segments.get(&segment).is_some_and(|s| s.generation == Generation(entry.base)) {
+                    self.segments.remove(&segment);
+                    applied.retired.push(segment);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Bounds of a stream.
+    pub(in crate::log) fn bounds(&self, stream: StreamId) -> Option<StreamBounds> {
+        let stream = self.streams.get(&stream)?;
+        Some(StreamBounds { start: Offset(stream.start), end: Offset(stream.end) })
+    }
+
+    /// Appends the rows of `stream` from the one that holds `from`, at least one if there is one, and no more
+    /// than `bytes_max` bytes of batches beyond it. `footer` gives the rows of a segment that are not in
+    /// memory, if it has them: those of this stream from the one that holds an offset, in order.
+    pub(in crate::log) fn find<I: Iterator<Item = Row>>(
+        &self,
+        stream: StreamId,
+        from: u64,
+        bytes_max: usize,
+        mut footer: impl FnMut(SegmentId, u64) -> Option<I>,
+        out: &mut Vec<(SegmentId, Row)>,
+    ) -> Found {
+        let Some(found) = self.streams.get(&stream) else { return Found::Rows };
+        let mut bytes = 0usize;
+        let mut take = |segment: SegmentId, row: Row| {
+            bytes += row.length as usize;
+            let fits = out.is_empty() || bytes <= bytes_max;
+            if fits {
+                out.push((segment, row));
+            }
+            fits
+        };
+        for root in found.roots.iter().skip(found.root_at(from)) {
+            let state = &self.segments[&root.segment];
+            if !state.footer {
+                let first = root.rows.partition_point(|row| super::end_of(row) <= from);
+                if !root.rows[first..].iter().all(|row| take(root.segment, *row)) {
+                    return Found::Rows;
+                }
+                continue;
+            }
+            match footer(root.segment, from) {
+                Some(mut rows) => {
+                    if !rows.all(|row| take(root.segment, row)) {
+                        return Found::Rows;
+                    }
+                }
+                None if out.is_empty() => {
+                    return Found::Footer { segment: root.segment, generation: state.generation };
+                }
+                None => return Found::Rows,
+            }
+        }
+        Found::Rows
+    }
+
+    /// Rows of `segment`, sorted by stream and offset, for its footer.
+    pub(in crate::log) fn footer_rows(&self, segment: SegmentId) -> Vec<Row> {
+        let state = &self.segments[&segment];
+        let mut streams = state.streams.clone();
+        streams.sort_unstable();
+        // A stream that was trimmed away and came back is listed twice.
+        streams.dedup();
+        let mut rows = Vec::with_capacity(state.rows);
+        for stream in streams {
+            let roots = self.streams.get(&stream).map(|stream| &stream.roots);
+            for root in roots.into_iter().flatten().filter(|root| root.segment == segment) {
+                rows.extend_from_slice(&root.rows);
+            }
+        }
+        debug_assert!(rows.len() <= state.rows);
+        rows
+    }
+
+    /// The footer of `segment` is durable: its rows need not be kept in memory.
+    pub(in crate::log) fn footer_durable(&mut self, segment: SegmentId) {
+        let Some(state) = self.segments.get_mut(&segment) else { return };
+        state.footer = true;
+        for stream in std::mem::take(&mut state.streams) {
+            let roots = self.streams.get_mut(&stream).map(|stream| &mut stream.roots);
+            for root in roots.into_iter().flatten().filter(|root| root.segment == segment) {
+                root.rows = Vec::new();
+            }
+        }
+    }
+
+    /// The segments, by id.
+    pub(in crate::log) fn segments(&self) -> &BTreeMap<SegmentId, SegmentState> {
+        &self.segments
+    }
+
+    /// One segment, to be changed.
+    pub(in crate::log) fn segment_mut(&mut self, segment: SegmentId) -> Option<&mut SegmentState> {
+        self.segments.get_mut(&segment)
+    }
+
+    /// Bytes of live batches.
+    pub(in crate::log) fn live_bytes(&self) -> u64 {
+        self.live
+    }
+
+    pub(super) fn add_segment(&mut self, segment: SegmentId, generation: Generation) {
+        let end = Position(crate::limits::BLOCK_SIZE as u32);
+        let added = SegmentState { generation, end, ..SegmentState::default() };
+        let before = self.segments.insert(segment, added);
+        assert!(before.is_none(), "a segment is retired before it is used again");
+    }
+
+    /// Raises the start of `stream`. Returns whether the last live byte of an ended segment died.
+    fn trim(&mut self, stream: StreamId, start: u64) -> bool {
+        let Some(stream) = self.streams.get_mut(&stream) else { return false };
+        stream.start = stream.start.max(start);
+        stream.end = stream.end.max(stream.start);
+        let mut died = false;
+        while let Some(root) = stream.roots.front()
+            && root.end <= stream.start
+        {
+            let Root { segment, bytes, .. } = *root;
+            stream.roots.pop_front();
+            self.live -= bytes;
+            let state = self.segments.get_mut(&segment).expect("live bytes lie in a segment in use");
+            state.live -= bytes;
+            died |= state.sealed && state.live == 0;
+        }
+        died
+    }
+}

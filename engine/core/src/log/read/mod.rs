@@ -1,0 +1,10 @@
+//! Reading batches: from memory where possible, from the disk where not.
+
+mod cache;
+mod footers;
+mod plan;
+mod request;
+
+pub(super) use cache::TailCache;
+pub(super) use footers::FooterCache;
+pub(super) use request::read;

@@ -1,0 +1,173 @@
+//! One read.
+
+use std::rc::Rc;
+
+use super::plan::{Run, plan_runs};
+use crate::io::{Buffer, File, Priority, Runtime};
+use crate::log::format::payload_checksum;
+use crate::log::index::{Found, Row};
+use crate::log::segment::{Segment, read_footer};
+use crate::log::shared::Shared;
+use crate::log::signal::Slot;
+use crate::log::{ReadBatch, ReadError, Slice};
+use crate::model::{Offset, Position, RecordCount, SegmentId, StreamId, Timestamp};
+
+/// Reads batches of `stream`; see [`Log::read`](crate::log::Log::read).
+pub(in crate::log) async fn read<R: Runtime>(
+    shared: &Rc<Shared<R>>,
+    stream: StreamId,
+    from: Offset,
+    bytes_max: usize,
+) -> Result<Vec<ReadBatch<R>>, ReadError> {
+    let rows = find_rows(shared, stream, from, bytes_max).await?;
+    let mut slices: Vec<Option<Slice<R>>> = {
+        let cache = shared.cache.borrow();
+        rows.iter().map(|(segment, row)| cache.slice(*segment, Position(row.position), row.length)).collect()
+    };
+    let misses = || rows.iter().zip(&slices).enumerate().filter(|(_, (_, slice))| slice.is_none());
+    let missing = misses().count();
+    shared.count(|status| {
+        status.cache_hits += (rows.len() - missing) as u64;
+        status.cache_misses += missing as u64;
+    });
+    if missing < rows.len() {
+        shared.runtime.mark("read-from-cache");
+    }
+    if missing > 0 {
+        shared.runtime.mark("read-from-disk");
+        let runs = plan_runs(misses().map(|(place, ((segment, row), _))| (place, *segment, *row)));
+        // All are begun before the first is awaited. Each is a task of its own: if the caller goes away, the
+        // operation is still awaited.
+        let begun: Vec<_> = runs.iter().map(|run| begin_run(shared, run, &rows)).collect::<Result<_, _>>()?;
+        for (run, slot) in runs.iter().zip(begun) {
+            for (place, slice) in run.rows.iter().zip(slot.wait().await?) {
+                slices[*place] = Some(slice);
+            }
+        }
+    }
+    let batch = |((_, row), slice): (&(SegmentId, Row), Option<Slice<R>>)| {
+        batch_of(row, slice.expect("every row was served from memory or from a read"))
+    };
+    Ok(rows.iter().zip(slices).map(batch).collect())
+}
+
+/// The rows to read, after a check of the bounds.
+async fn find_rows<R: Runtime>(
+    shared: &Rc<Shared<R>>,
+    stream: StreamId,
+    from: Offset,
+    bytes_max: usize,
+) -> Result<Vec<(SegmentId, Row)>, ReadError> {
+    let mut rows = Vec::new();
+    loop {
+        if shared.is_stopped() {
+            return Err(ReadError::Closed);
+        }
+        rows.clear();
+        let found = {
+            let index = shared.index.borrow();
+            let bounds = index.bounds(stream).ok_or(ReadError::UnknownStream)?;
+            if from < bounds.start || from > bounds.end {
+                return Err(ReadError::OutOfRange { start: bounds.start, end: bounds.end });
+            }
+            let footers = shared.footers.borrow();
+            let footer = |segment, from| footers.rows(segment, stream, from);
+            index.find(stream, from.0, bytes_max, footer, &mut rows)
+        };
+        match found {
+            Found::Rows => return Ok(rows),
+            Found::Footer { segment, generation } => {
+                let held = hold(shared, segment)?;
+                debug_assert_eq!(held.generation, generation);
+                let slot = Slot::new();
+                let (filled, task) = (slot.clone(), Rc::clone(shared));
+                shared.spawn(Priority::Foreground, async move {
+                    let footer = read_footer(&task, &held).await;
+                    release(&task, held);
+                    filled.fill(footer);
+                });
+                let footer = slot.wait().await?;
+                // Looked up again: the segment may have been retired meanwhile.
+                let in_use = shared.segments.borrow().get(&segment).map(|segment| segment.generation);
+                if in_use == Some(generation) {
+                    shared.footers.borrow_mut().insert(segment, footer);
+                }
+            }
+        }
+    }
+}
+
+/// Holds a segment, so that its file is not used again.
+fn hold<R: Runtime>(shared: &Shared<R>, segment: SegmentId) -> Result<Rc<Segment<R>>, ReadError> {
+    let what = "the index names a segment that is not in use";
+    let damaged = ReadError::Damaged { segment, position: Position(0), what };
+    shared.segments.borrow().get(&segment).map(Rc::clone).ok_or(damaged)
+}
+
+/// Lets go of a segment; one that waits to be used again may be free now.
+fn release<R: Runtime>(shared: &Shared<R>, held: Rc<Segment<R>>) {
+    drop(held);
+    if !shared.free.borrow().is_empty() {
+        shared.filler.give();
+    }
+}
+
+type RunResult<R> = Result<Vec<Slice<R>>, ReadError>;
+
+fn begin_run<R: Runtime>(
+    shared: &Rc<Shared<R>>,
+    run: &Run,
+    rows: &[(SegmentId, Row)],
+) -> Result<Slot<RunResult<R>>, ReadError> {
+    let held = hold(shared, run.segment)?;
+    let rows: Vec<Row> = run.rows.iter().map(|place| rows[*place].1).collect();
+    let slot = Slot::new();
+    let (filled, task, bytes) = (slot.clone(), Rc::clone(shared), run.bytes.clone());
+    shared.spawn(Priority::Foreground, async move {
+        let result = read_run(&task, &held, bytes.start, bytes.len(), &rows).await;
+        release(&task, held);
+        filled.fill(result);
+    });
+    Ok(slot)
+}
+
+/// Reads whole blocks and cuts the batches out, each with its checksum checked.
+async fn read_run<R: Runtime>(
+    shared: &Shared<R>,
+    segment: &Segment<R>,
+    start: u32,
+    size: usize,
+    rows: &[Row],
+) -> RunResult<R> {
+    let file = segment.file(shared).await?;
+    let read = file.read_at(u64::from(start), size).await;
+    let buffer = Rc::new(read.map_err(|source| ReadError::Disk { source })?);
+    let mut slices = Vec::with_capacity(rows.len());
+    for row in rows {
+        let damaged =
+            |what| ReadError::Damaged { segment: segment.id, position: Position(row.position), what };
+        let from = (row.position - start) as usize;
+        let range = from..from + row.length as usize;
+        let bytes = buffer.bytes().get(range.clone()).ok_or(damaged("the batch is cut off"))?;
+        if payload_checksum(row.checksum_kind, row.checksum_from, bytes) != Some(row.checksum) {
+            shared.runtime.mark("read-damaged");
+            return Err(damaged("the batch does not have its checksum"));
+        }
+        slices.push(Slice::new(Rc::clone(&buffer), range));
+    }
+    Ok(slices)
+}
+
+fn batch_of<R: Runtime>(row: &Row, bytes: Slice<R>) -> ReadBatch<R> {
+    ReadBatch {
+        base: Offset(row.base),
+        count: RecordCount(u64::from(row.count)),
+        encoding: row.encoding,
+        subject: row.subject,
+        owner: row.owner,
+        epoch: row.epoch,
+        sequence: row.sequence,
+        timestamp_max: Timestamp(row.timestamp_max),
+        bytes,
+    }
+}

@@ -1,0 +1,105 @@
+//! Footers: the index of an ended segment, at its end.
+
+use std::rc::Rc;
+
+use thalweg_archive::{Validated, encode};
+
+use super::Segment;
+use crate::io::{Buffer, DiskError, File, Runtime};
+use crate::limits::BLOCK_SIZE;
+use crate::log::ReadError;
+use crate::log::format::{FooterTrailer, FooterV1};
+use crate::log::shared::Shared;
+use crate::model::{Position, SegmentId};
+
+/// Writes the footers that are due: those of segments that have ended and hold something live.
+pub(in crate::log) async fn write_footers<R: Runtime>(shared: &Rc<Shared<R>>) {
+    while !shared.is_closed()
+        && let Some(segment) = next_without_footer(shared)
+    {
+        if let Err(error) = write_footer(shared, segment).await {
+            shared.fail(&format!("the footer of segment {segment} could not be written: {error}"));
+            return;
+        }
+        shared.runtime.mark("footer-written");
+        shared.index.borrow_mut().footer_durable(segment);
+    }
+}
+
+fn next_without_footer<R: Runtime>(shared: &Shared<R>) -> Option<SegmentId> {
+    let index = shared.index.borrow();
+    let due = |state: &crate::log::index::SegmentState| state.sealed && !state.footer && state.live > 0;
+    index.segments().iter().find(|(_, state)| due(state)).map(|(segment, _)| *segment)
+}
+
+async fn write_footer<R: Runtime>(shared: &Rc<Shared<R>>, segment: SegmentId) -> Result<(), DiskError> {
+    let (rows, state) = {
+        let index = shared.index.borrow();
+        let state = &index.segments()[&segment];
+        let kept = (state.generation, state.first, state.last, state.end);
+        (index.footer_rows(segment), kept)
+    };
+    let (generation, first, last, frames_end) = state;
+    let archive = encode(&FooterV1 { rows });
+    let blocks = archive.len().next_multiple_of(BLOCK_SIZE);
+    let start = shared.segment_size as usize - BLOCK_SIZE - blocks;
+    assert!(start >= frames_end.0 as usize, "room for the footer is always kept");
+    let mut buffer = shared.runtime.allocate(blocks + BLOCK_SIZE);
+    buffer.bytes_mut()[..archive.len()].copy_from_slice(&archive);
+    let trailer = FooterTrailer {
+        log: shared.log,
+        segment,
+        generation,
+        incarnation: shared.incarnation,
+        first,
+        last,
+        frames_end,
+        archive_position: Position(start as u32),
+        archive_size: archive.len() as u32,
+        archive_checksum: crc32fast::hash(&archive),
+    };
+    trailer.encode(&mut buffer.bytes_mut()[blocks..]);
+    // Held, so that the file is not used again meanwhile.
+    let held = shared.segments.borrow().get(&segment).map(Rc::clone).expect("an ended segment is in use");
+    let file = match held.file(shared).await {
+        Ok(file) => file,
+        Err(ReadError::Disk { source }) => return Err(source),
+        Err(other) => {
+            shared.fail(&other.to_string());
+            return Ok(());
+        }
+    };
+    file.write_at(Rc::new(buffer), start as u64).await?;
+    file.flush().await
+}
+
+/// Reads the footer of `segment`.
+pub(in crate::log) async fn read_footer<R: Runtime>(
+    shared: &Shared<R>,
+    segment: &Segment<R>,
+) -> Result<Validated<FooterV1>, ReadError> {
+    let id = segment.id;
+    let disk = |source| ReadError::Disk { source };
+    let damaged =
+        |position: u32, what| ReadError::Damaged { segment: id, position: Position(position), what };
+    let file = segment.file(shared).await?;
+    let last = shared.segment_size - BLOCK_SIZE as u32;
+    let block = file.read_at(u64::from(last), BLOCK_SIZE).await.map_err(disk)?;
+    let trailer = FooterTrailer::decode(block.bytes(), shared.log)
+        .map_err(|_| damaged(last, "the footer's trailer does not read"))?;
+    if trailer.segment != id || trailer.generation != segment.generation {
+        return Err(damaged(last, "the footer is that of another life of the file"));
+    }
+    let (start, size) = (trailer.archive_position.0, trailer.archive_size as usize);
+    if !(start as usize).is_multiple_of(BLOCK_SIZE) || start as usize + size > last as usize {
+        return Err(damaged(last, "the footer lies outside of the segment"));
+    }
+    let blocks = size.next_multiple_of(BLOCK_SIZE);
+    let buffer = file.read_at(u64::from(start), blocks).await.map_err(disk)?;
+    let archive = buffer.bytes().get(..size).ok_or(damaged(start, "the footer is cut off"))?;
+    if crc32fast::hash(archive) != trailer.archive_checksum {
+        return Err(damaged(start, "the footer does not have its checksum"));
+    }
+    shared.runtime.mark("footer-read");
+    Validated::read(archive.to_vec()).map_err(|_| damaged(start, "the footer does not read"))
+}

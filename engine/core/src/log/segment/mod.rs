@@ -1,0 +1,11 @@
+//! Segment files: making them ready, ending them, giving them back.
+
+mod file;
+mod footer;
+mod pool;
+mod recycle;
+
+pub(super) use file::{Segment, parse_segment_name, segment_path};
+pub(super) use footer::{read_footer, write_footers};
+pub(super) use pool::{FreeSegment, make_segment, run_filler};
+pub(super) use recycle::retire_dead;

@@ -1,0 +1,256 @@
+//! Making segments ready ahead of use, behind the foreground.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::{Segment, segment_path};
+use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Priority, Runtime};
+use crate::limits::{BLOCK_SIZE, FILL_PAUSE, NO_SPACE_RETRY_DELAY, SEGMENT_FILL_SIZE};
+use crate::log::format::SegmentHeader;
+use crate::log::shared::Shared;
+use crate::log::write::pump;
+use crate::log::{FlushMethod, LogOptions};
+use crate::model::{Generation, Incarnation, LogId, SegmentId};
+
+/// A segment file that holds nothing any more.
+pub(in crate::log) struct FreeSegment<R: Runtime> {
+    pub(in crate::log) id: SegmentId,
+    /// Its last life, as long as a reader may hold it too.
+    pub(in crate::log) holder: Option<Rc<Segment<R>>>,
+}
+
+/// Makes segment files ready.
+pub(in crate::log) struct SegmentMaker<'a, R: Runtime> {
+    runtime: &'a R,
+    folder: &'a Path,
+    log: LogId,
+    incarnation: Incarnation,
+    size: u32,
+    write_through: bool,
+}
+
+/// Makes the first segment of a new log: written, and durable with its name.
+pub(in crate::log) async fn make_segment<R: Runtime>(
+    runtime: &R,
+    folder: &Path,
+    log: LogId,
+    id: SegmentId,
+    generation: Generation,
+    options: &LogOptions,
+) -> Result<(), DiskError> {
+    let maker = SegmentMaker {
+        runtime,
+        folder,
+        log,
+        incarnation: Incarnation(0),
+        size: options.segment_size,
+        write_through: false,
+    };
+    let file = maker.allocate(id).await?;
+    let zeros = Rc::new(runtime.allocate(SEGMENT_FILL_SIZE.min(maker.size as usize)));
+    let mut filled = 0;
+    while filled < maker.size {
+        filled += maker.fill(&file, &zeros, filled).await?;
+    }
+    maker.finish(id, file, generation, true).await?;
+    Ok(())
+}
+
+impl<R: Runtime> SegmentMaker<'_, R> {
+    async fn allocate(&self, id: SegmentId) -> Result<R::File, DiskError> {
+        let path = segment_path(self.folder, id);
+        let file = self.open(id, false, OpenMode::Create).await?;
+        if let Err(error) = file.allocate(u64::from(self.size)).await {
+            drop(file);
+            // A part of it would only take room from others.
+            self.runtime.remove(&path).await?;
+            return Err(error);
+        }
+        Ok(file)
+    }
+
+    async fn open(&self, id: SegmentId, write_through: bool, mode: OpenMode) -> Result<R::File, DiskError> {
+        self.runtime.open(&segment_path(self.folder, id), FileKind::Log { write_through }, mode).await
+    }
+
+    /// Writes zeros at `position`; returns how many.
+    async fn fill(&self, file: &R::File, zeros: &Rc<R::Buffer>, position: u32) -> Result<u32, DiskError> {
+        let size = zeros.bytes().len().min((self.size - position) as usize);
+        let buffer =
+            if size == zeros.bytes().len() { Rc::clone(zeros) } else { Rc::new(self.runtime.allocate(size)) };
+        file.write_at(buffer, u64::from(position)).await?;
+        Ok(size as u32)
+    }
+
+    /// Begins a life of the file: its header is durable before anything is written behind it.
+    async fn finish(
+        &self,
+        id: SegmentId,
+        mut file: R::File,
+        generation: Generation,
+        written: bool,
+    ) -> Result<Rc<Segment<R>>, DiskError> {
+        let mut block = self.runtime.allocate(BLOCK_SIZE);
+        let (log, incarnation, size) = (self.log, self.incarnation, self.size);
+        SegmentHeader { log, segment: id, generation, incarnation, size, written }.encode(block.bytes_mut());
+        file.write_at(Rc::new(block), 0).await?;
+        file.flush().await?;
+        self.runtime.sync_folder(self.folder).await?;
+        if self.write_through {
+            file = self.open(id, true, OpenMode::Existing).await?;
+        }
+        Ok(Segment::open(id, generation, file))
+    }
+
+    /// Whether all of a free file was written in an earlier life; `None` if it is no file of this size.
+    async fn is_written(&self, file: &R::File) -> Result<Option<bool>, DiskError> {
+        if file.len().await? != u64::from(self.size) {
+            return Ok(None);
+        }
+        let block = file.read_at(0, BLOCK_SIZE).await?;
+        let header = SegmentHeader::decode(block.bytes(), self.log);
+        Ok(Some(header.is_ok_and(|header| header.written)))
+    }
+}
+
+/// Keeps segments ready, until the log stops.
+pub(in crate::log) async fn run_filler<R: Runtime>(shared: Rc<Shared<R>>) {
+    while !shared.is_stopped() {
+        let (wanted, short) = {
+            let tail = shared.tail.borrow();
+            (tail.wants_segment(), tail.pool.len() < shared.options.pool_target)
+        };
+        if !wanted && (!short || shared.is_closed()) {
+            shared.filler.wait().await;
+            continue;
+        }
+        match make_ready(&shared).await {
+            Ok(Some(segment)) => {
+                {
+                    let mut tail = shared.tail.borrow_mut();
+                    tail.pool.push_back(segment);
+                    tail.no_space = false;
+                }
+                pump(&shared);
+            }
+            Ok(None) => {}
+            Err(DiskError::NoSpace { .. }) => no_space(&shared).await,
+            Err(error) => shared.fail(&format!("a segment could not be made ready: {error}")),
+        }
+    }
+}
+
+/// There is no room for another segment: says so, and waits until that may have changed.
+async fn no_space<R: Runtime>(shared: &Rc<Shared<R>>) {
+    shared.runtime.mark("no-space");
+    shared.tail.borrow_mut().no_space = true;
+    shared.keeper.give();
+    shared.ready.wake_all();
+    shared.changed.wake_all();
+    let weak = Rc::downgrade(shared);
+    let runtime = shared.runtime.clone();
+    shared.runtime.spawn(Priority::Background, async move {
+        runtime.sleep(NO_SPACE_RETRY_DELAY).await;
+        if let Some(shared) = weak.upgrade() {
+            shared.filler.give();
+        }
+    });
+    shared.filler.wait().await;
+}
+
+/// Makes one segment ready, a free one if there is one; `None` if the log closes meanwhile.
+async fn make_ready<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<Option<Rc<Segment<R>>>, DiskError> {
+    let maker = SegmentMaker {
+        runtime: &shared.runtime,
+        folder: &shared.folder,
+        log: shared.log,
+        incarnation: shared.incarnation,
+        size: shared.segment_size,
+        write_through: shared.options.flush == FlushMethod::WriteThrough,
+    };
+    let free = take_free(shared);
+    let (id, file, mut written) = match &free {
+        Some(free) => {
+            let file = maker.open(free.id, false, OpenMode::Create).await?;
+            match maker.is_written(&file).await? {
+                Some(written) => (free.id, file, written),
+                None => (free.id, maker.allocate(free.id).await?, false),
+            }
+        }
+        None => {
+            let id = shared.next_segment();
+            let file = maker.allocate(id).await?;
+            shared.take_next_segment();
+            (id, file, false)
+        }
+    };
+    if !written {
+        match fill_all(shared, &maker, &file).await? {
+            Filled::Whole => written = true,
+            Filled::Wanted => {
+                shared.runtime.mark("dry-roll");
+                shared.count(|status| status.rolls_dry += 1);
+            }
+            Filled::Closing => {
+                shared.free.borrow_mut().push_back(FreeSegment { id, holder: None });
+                return Ok(None);
+            }
+        }
+    }
+    let segment = maker.finish(id, file, shared.next_generation(), written).await?;
+    // Others were free when the log was opened.
+    if free.is_some_and(|free| free.holder.is_some()) {
+        shared.runtime.mark("segment-recycled");
+        shared.count(|status| status.segments_recycled += 1);
+    }
+    Ok(Some(segment))
+}
+
+/// Takes a free segment that nobody reads any more.
+fn take_free<R: Runtime>(shared: &Shared<R>) -> Option<FreeSegment<R>> {
+    let mut free = shared.free.borrow_mut();
+    let released =
+        |free: &FreeSegment<R>| free.holder.as_ref().is_none_or(|holder| Rc::strong_count(holder) == 1);
+    let index = free.iter().position(released)?;
+    free.remove(index)
+}
+
+enum Filled {
+    Whole,
+    /// The log waits for a segment: better one that is not written than none.
+    Wanted,
+    Closing,
+}
+
+/// Writes all of a file once, behind the foreground.
+async fn fill_all<R: Runtime>(
+    shared: &Rc<Shared<R>>,
+    maker: &SegmentMaker<'_, R>,
+    file: &R::File,
+) -> Result<Filled, DiskError> {
+    let zeros = Rc::new(shared.runtime.allocate(SEGMENT_FILL_SIZE.min(maker.size as usize)));
+    let begun_at = shared.status_bytes();
+    let mut filled = 0;
+    while filled < maker.size {
+        let (wanted, idle, empty) = {
+            let tail = shared.tail.borrow();
+            (tail.wants_segment(), tail.is_idle(), tail.pool.is_empty())
+        };
+        if wanted {
+            return Ok(Filled::Wanted);
+        }
+        if shared.is_closed() {
+            return Ok(Filled::Closing);
+        }
+        // A busy log gets a segment filled for every half a segment that it writes: the pool does not run dry,
+        // and the foreground keeps most of the device.
+        let earned = 2 * (shared.status_bytes() - begun_at);
+        if idle || empty || u64::from(filled) <= earned {
+            filled += maker.fill(file, &zeros, filled).await?;
+            shared.runtime.yield_now().await;
+        } else {
+            shared.runtime.sleep(FILL_PAUSE).await;
+        }
+    }
+    Ok(Filled::Whole)
+}

@@ -1,0 +1,44 @@
+//! Retiring segments that hold nothing live.
+
+use std::rc::Rc;
+
+use crate::io::Runtime;
+use crate::log::DraftEntry;
+use crate::log::format::{Entry, EntryKind};
+use crate::log::shared::Shared;
+
+/// Begins the retirement of every segment that is dead: ended, without live bytes, and with all of its frames
+/// behind every checkpoint that a start could use.
+///
+/// Its file is used again only after the frame that says so is committed and its readers have let go.
+pub(in crate::log) fn retire_dead<R: Runtime>(shared: &Rc<Shared<R>>) {
+    if shared.is_closed() {
+        return;
+    }
+    let covered = shared.covered();
+    let mut retired = false;
+    let mut index = shared.index.borrow_mut();
+    let dead: Vec<_> = (index.segments().iter())
+        .filter(|(_, state)| state.sealed && !state.retiring && state.live == 0 && state.last <= covered)
+        .map(|(segment, state)| (*segment, state.generation))
+        .collect();
+    for (segment, generation) in dead {
+        let entry = Entry {
+            kind: EntryKind::SegmentRetired.raw(),
+            subject: u64::from(segment.0),
+            base: generation.0,
+            ..Entry::default()
+        };
+        let draft = DraftEntry { entry, payload: &[] };
+        // Refused, it is tried again when the keeper is woken next.
+        if shared.tail.borrow_mut().append(&shared.runtime, &[draft], true).is_ok() {
+            index.segment_mut(segment).expect("it was just listed").retiring = true;
+            retired = true;
+        }
+    }
+    drop(index);
+    if retired {
+        shared.runtime.mark("segment-retired");
+        shared.writer.give();
+    }
+}

@@ -1,0 +1,311 @@
+//! The growing end of the log: the open frame, closed frames that wait, frames in flight.
+//!
+//! Decides what to write and when; [`writer`](super::writer) does it.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::Room;
+use super::builder::{FrameBuilder, SealedFrame};
+use super::durability::DurabilityTracker;
+use crate::io::Runtime;
+use crate::limits::{BLOCK_SIZE, FRAMES_QUEUED_MAX, WRITES_IN_FLIGHT_MAX};
+use crate::log::format::{Entry, EntryKind, FrameHeader, ReplayStart};
+use crate::log::segment::Segment;
+use crate::log::{AppendError, DraftEntry, LogOptions};
+use crate::model::{Incarnation, LogId, Position, Sequence};
+
+/// A frame whose sequence number is given, and whose place is planned.
+enum Queued<B> {
+    Frame {
+        sequence: Sequence,
+        sealed: SealedFrame<B>,
+    },
+    /// The frame that ends a segment; made when the next segment is known.
+    Roll {
+        sequence: Sequence,
+    },
+}
+
+/// A frame that was issued and is not yet committed.
+pub(super) struct InFlight<R: Runtime> {
+    pub(super) header: FrameHeader,
+    pub(super) entries: Vec<Entry>,
+    pub(super) buffer: Rc<R::Buffer>,
+    pub(super) capacity: usize,
+    pub(super) segment: Rc<Segment<R>>,
+}
+
+/// What is to be done next.
+pub(super) enum Action<R: Runtime> {
+    Write {
+        segment: Rc<Segment<R>>,
+        buffer: Rc<R::Buffer>,
+        position: u64,
+        sequence: Sequence,
+        rolled: bool,
+    },
+    Flush {
+        segments: Vec<Rc<Segment<R>>>,
+    },
+    /// A segment must become ready first.
+    WaitForSegment,
+}
+
+/// Where and as whom a log goes on.
+pub(in crate::log) struct TailStart<R: Runtime> {
+    pub(in crate::log) log: LogId,
+    pub(in crate::log) incarnation: Incarnation,
+    pub(in crate::log) at: ReplayStart,
+    pub(in crate::log) segment: Rc<Segment<R>>,
+    pub(in crate::log) room: Room,
+}
+
+/// The growing end of the log.
+pub(in crate::log) struct Tail<R: Runtime> {
+    builder: FrameBuilder<R::Buffer>,
+    /// Number of the open frame.
+    next: Sequence,
+    room: Room,
+    queue: VecDeque<Queued<R::Buffer>>,
+    rolls_queued: usize,
+    log: LogId,
+    incarnation: Incarnation,
+    /// Segment that is written to.
+    segment: Rc<Segment<R>>,
+    position: Position,
+    previous_checksum: u32,
+    pub(super) tracker: DurabilityTracker,
+    pub(super) in_flight: VecDeque<InFlight<R>>,
+    /// Memory for entries, for frames to come.
+    pub(super) spare: Vec<Vec<Entry>>,
+    /// Segments ready for use.
+    pub(in crate::log) pool: VecDeque<Rc<Segment<R>>>,
+    /// The last attempt to make a segment found no room.
+    pub(in crate::log) no_space: bool,
+    size_target: usize,
+    size_max: usize,
+    writes_max: usize,
+}
+
+impl<R: Runtime> Tail<R> {
+    pub(in crate::log) fn new(start: TailStart<R>, options: &LogOptions) -> Self {
+        Self {
+            builder: FrameBuilder::new(),
+            next: start.at.sequence.next(),
+            room: start.room,
+            queue: VecDeque::new(),
+            rolls_queued: 0,
+            log: start.log,
+            incarnation: start.incarnation,
+            segment: start.segment,
+            position: start.at.position,
+            previous_checksum: start.at.previous_checksum,
+            tracker: DurabilityTracker::new(options.flush, start.at.sequence),
+            in_flight: VecDeque::new(),
+            spare: Vec::new(),
+            pool: VecDeque::new(),
+            no_space: false,
+            size_target: options.frame_size_target,
+            size_max: options.frame_size_max,
+            writes_max: options.writes_in_flight,
+        }
+    }
+
+    /// Puts `drafts` into the open frame and returns its number.
+    pub(in crate::log) fn append(
+        &mut self,
+        runtime: &R,
+        drafts: &[DraftEntry<'_>],
+        relief: bool,
+    ) -> Result<Sequence, AppendError> {
+        let mut size = self.builder.size_with(drafts);
+        let full =
+            size > self.size_target || !self.room.fits(size, self.builder.entry_count() + drafts.len());
+        if full {
+            self.check_alone(drafts)?;
+            if !self.builder.is_empty() {
+                if self.queue.len() >= FRAMES_QUEUED_MAX {
+                    return Err(AppendError::Busy);
+                }
+                self.close_open(runtime);
+                size = self.builder.size_with(drafts);
+            }
+            self.make_room(size, drafts.len(), relief)?;
+        }
+        self.builder.push(drafts, |size| runtime.allocate(size));
+        Ok(self.next)
+    }
+
+    /// Closes a frame without entries behind everything else, to record durable-up-to.
+    pub(in crate::log) fn append_empty(&mut self, runtime: &R) -> Result<Sequence, AppendError> {
+        if !self.builder.is_empty() {
+            self.close_open(runtime);
+        }
+        self.make_room(BLOCK_SIZE, 0, true)?;
+        let sequence = self.next;
+        self.close_open(runtime);
+        Ok(sequence)
+    }
+
+    /// Whether nothing is open, waiting or in flight.
+    pub(in crate::log) fn is_idle(&self) -> bool {
+        self.builder.is_empty() && self.queue.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Whether frames wait for a segment that there is no room for.
+    pub(in crate::log) fn is_stuck(&self) -> bool {
+        let rolls = matches!(self.queue.front(), Some(Queued::Roll { .. }));
+        self.no_space && self.pool.is_empty() && rolls && self.in_flight.is_empty()
+    }
+
+    /// Whether appends are refused as busy only for want of one closed frame less.
+    pub(in crate::log) fn is_ready(&self) -> bool {
+        self.queue.len() < FRAMES_QUEUED_MAX
+    }
+
+    pub(in crate::log) fn frames_queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(in crate::log) fn writes_in_flight(&self) -> usize {
+        self.tracker.writes_in_flight()
+    }
+
+    /// Whether the log waits for a segment.
+    pub(in crate::log) fn wants_segment(&self) -> bool {
+        self.pool.is_empty() && matches!(self.queue.front(), Some(Queued::Roll { .. }))
+    }
+
+    /// The segment that is written to.
+    pub(in crate::log) fn segment(&self) -> Rc<Segment<R>> {
+        Rc::clone(&self.segment)
+    }
+
+    /// Forgets everything that was not issued: it will never be written.
+    pub(in crate::log) fn abandon(&mut self) {
+        self.queue.clear();
+        self.builder = FrameBuilder::new();
+    }
+
+    /// What to do now. The caller does it, and asks again.
+    pub(super) fn next_action(&mut self, runtime: &R) -> Option<Action<R>> {
+        if let Some((from, to)) = self.tracker.begin_flush() {
+            return Some(Action::Flush { segments: self.segments_of(from, to) });
+        }
+        // An idle log writes at once; a busy one gathers what arrives until a write has ended.
+        if self.queue.is_empty() && !self.builder.is_empty() && self.tracker.beyond() == 0 {
+            self.close_open(runtime);
+        }
+        let room =
+            self.tracker.writes_in_flight() < self.writes_max && self.tracker.beyond() < WRITES_IN_FLIGHT_MAX;
+        if !room || self.queue.is_empty() {
+            return None;
+        }
+        if self.wants_segment() {
+            return Some(Action::WaitForSegment);
+        }
+        match self.queue.pop_front()? {
+            Queued::Frame { sequence, sealed } => Some(self.issue(sequence, sealed, false)),
+            Queued::Roll { sequence } => {
+                self.rolls_queued -= 1;
+                let next = self.pool.pop_front().expect("a roll waits for a segment");
+                let action = self.issue_roll(runtime, sequence, &next);
+                self.segment = next;
+                self.position = Position(BLOCK_SIZE as u32);
+                Some(action)
+            }
+        }
+    }
+
+    /// Refuses what fits into no frame.
+    fn check_alone(&self, drafts: &[DraftEntry<'_>]) -> Result<(), AppendError> {
+        let size = FrameBuilder::<R::Buffer>::size_alone(drafts);
+        if size > self.size_max || !self.room.fits_empty(size, drafts.len()) {
+            return Err(AppendError::TooLarge { size, limit: self.size_max });
+        }
+        Ok(())
+    }
+
+    /// Plans a roll, if a frame of `size` bytes does not fit. `relief`: what is to be written gives room back.
+    fn make_room(&mut self, size: usize, rows: usize, relief: bool) -> Result<(), AppendError> {
+        debug_assert!(self.builder.is_empty());
+        if self.room.fits(size, rows) {
+            return Ok(());
+        }
+        // Without room for more, the last segment is kept for what gives room back.
+        let kept = usize::from(!relief);
+        if self.no_space && self.pool.len() <= self.rolls_queued + kept {
+            return Err(AppendError::NoSpace);
+        }
+        if self.queue.len() > FRAMES_QUEUED_MAX {
+            return Err(AppendError::Busy);
+        }
+        self.queue.push_back(Queued::Roll { sequence: self.next });
+        self.rolls_queued += 1;
+        self.next = self.next.next();
+        self.room.roll();
+        Ok(())
+    }
+
+    fn close_open(&mut self, runtime: &R) {
+        let rows = self.builder.entry_count();
+        let spare = self.spare.pop().unwrap_or_default();
+        let sealed = self.builder.seal(spare, |size| runtime.allocate(size));
+        self.room.take(sealed.size(), rows);
+        self.queue.push_back(Queued::Frame { sequence: self.next, sealed });
+        self.next = self.next.next();
+    }
+
+    fn issue_roll(&mut self, runtime: &R, sequence: Sequence, next: &Segment<R>) -> Action<R> {
+        let entry = Entry {
+            kind: EntryKind::Roll.raw(),
+            subject: u64::from(next.id.0),
+            base: next.generation.0,
+            ..Entry::default()
+        };
+        let mut builder = FrameBuilder::new();
+        builder.push(&[DraftEntry { entry, payload: &[] }], |size| runtime.allocate(size));
+        let sealed = builder.seal(Vec::new(), |size| runtime.allocate(size));
+        assert_eq!(sealed.size(), BLOCK_SIZE, "the room kept for a roll is one block");
+        self.issue(sequence, sealed, true)
+    }
+
+    fn issue(&mut self, sequence: Sequence, mut sealed: SealedFrame<R::Buffer>, rolled: bool) -> Action<R> {
+        let header = sealed.finish(FrameHeader {
+            log: self.log,
+            segment: self.segment.id,
+            generation: self.segment.generation,
+            position: self.position,
+            sequence,
+            durable_up_to: self.tracker.durable(),
+            incarnation: self.incarnation,
+            previous_checksum: self.previous_checksum,
+            ..FrameHeader::default()
+        });
+        self.previous_checksum = header.checksum;
+        self.position = header.end();
+        self.tracker.issue(sequence);
+        let (buffer, segment) = (Rc::new(sealed.buffer), Rc::clone(&self.segment));
+        self.in_flight.push_back(InFlight {
+            header,
+            entries: sealed.entries,
+            buffer: Rc::clone(&buffer),
+            capacity: sealed.capacity,
+            segment: Rc::clone(&segment),
+        });
+        Action::Write { segment, buffer, position: u64::from(header.position.0), sequence, rolled }
+    }
+
+    /// Segments that hold the frames behind `from` up to `to`.
+    fn segments_of(&self, from: Sequence, to: Sequence) -> Vec<Rc<Segment<R>>> {
+        let mut segments: Vec<Rc<Segment<R>>> = Vec::new();
+        for frame in &self.in_flight {
+            let covered = frame.header.sequence > from && frame.header.sequence <= to;
+            if covered && segments.last().is_none_or(|last| !Rc::ptr_eq(last, &frame.segment)) {
+                segments.push(Rc::clone(&frame.segment));
+            }
+        }
+        segments
+    }
+}
