@@ -166,7 +166,7 @@ impl Plan {
             executor.run(async move {
                 let foreground = foreground_queue(options.time_slice);
                 let shard_main = async move {
-                    let runtime = GlommioRuntime::new(shard, options, foreground, socket.connect().await);
+                    let runtime = GlommioRuntime::new(shard, options, foreground, socket.connect());
                     let output = main(runtime.clone(), shard).await;
                     runtime.close().await;
                     output

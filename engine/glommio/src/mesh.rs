@@ -1,80 +1,59 @@
-//! The mesh between executors: one of glommio's bounded single-producer channels per ordered pair.
+//! The mesh between executors: one queue into each shard, bounded for every pair.
 //!
-//! A send to a parked executor writes its event descriptor; a send to a running one writes only memory,
-//! and is found when that executor next looks at its I/O.
+//! A send to a shard whose receiver waits wakes it through its executor's event descriptor; any other send
+//! writes memory only. Measured between two idle executors, this takes 29 µs one way where glommio's own
+//! shared channels take 50 µs (p50; `examples/hops.rs`).
 
-use std::cell::Cell;
 use std::future::Future;
-use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Poll, Waker};
 
-use glommio::channels::shared_channel::{
-    ConnectedReceiver, ConnectedSender, SharedReceiver, SharedSender, new_bounded,
-};
-use glommio::{GlommioError, ResourceType};
 use thalweg_engine::io::{Mesh, MeshFull};
 use thalweg_engine::model::ShardId;
 
-/// One shard's unconnected channels; moves to that shard's executor thread.
-pub struct MeshSocket<M: Send + 'static> {
-    shard: ShardId,
-    outgoing: Vec<(ShardId, SharedSender<M>)>,
-    incoming: Vec<(ShardId, SharedReceiver<M>)>,
-}
+/// One shard's end of the mesh before it reaches that shard's executor thread.
+pub struct MeshSocket<M: Send + 'static>(Ends<M>);
 
-/// Channels between every two of `shards` shards, each holding `capacity` messages (rounded up to a power
-/// of two): one socket per shard, in order.
+/// Queues between every two of `shards` shards, holding at most `capacity` messages for each ordered pair:
+/// one socket per shard, in order.
 #[must_use]
 pub fn mesh_sockets<M: Send + 'static>(shards: u16, capacity: usize) -> Vec<MeshSocket<M>> {
-    let mut sockets: Vec<MeshSocket<M>> = (0..shards)
-        .map(|shard| MeshSocket { shard: ShardId(shard), outgoing: Vec::new(), incoming: Vec::new() })
-        .collect();
-    for from in 0..shards {
-        for to in (0..shards).filter(|&to| to != from) {
-            let (sender, receiver) = new_bounded(capacity);
-            sockets[usize::from(from)].outgoing.push((ShardId(to), sender));
-            sockets[usize::from(to)].incoming.push((ShardId(from), receiver));
-        }
-    }
-    sockets
+    let (doors, receivers): (Vec<_>, Vec<_>) = (0..shards)
+        .map(|_| {
+            let (sender, receiver) = mpsc::channel();
+            (Door { sender, bell: Arc::default() }, receiver)
+        })
+        .unzip();
+    let queued: Vec<Vec<Arc<AtomicUsize>>> =
+        (0..shards).map(|_| (0..shards).map(|_| Arc::default()).collect()).collect();
+    let ends = receivers.into_iter().zip(0..shards).map(|(receiver, shard)| {
+        let outgoing =
+            doors.iter().zip(&queued[usize::from(shard)]).zip(0..shards).map(|((door, queued), to)| {
+                (to != shard).then(|| Outgoing { door: door.clone(), queued: Arc::clone(queued) })
+            });
+        MeshSocket(Ends {
+            shard: ShardId(shard),
+            capacity,
+            outgoing: outgoing.collect(),
+            incoming: receiver,
+            incoming_queued: queued.iter().map(|from| Arc::clone(&from[usize::from(shard)])).collect(),
+            bell: Arc::clone(&doors[usize::from(shard)].bell),
+        })
+    });
+    ends.collect()
 }
 
 impl<M: Send + 'static> MeshSocket<M> {
-    /// Connects to every other shard; ends when all of them have connected or gone. Must run on the
-    /// executor of this shard.
-    pub async fn connect(self) -> MeshEnd<M> {
-        let shard = self.shard;
-        // All at once: each half waits for the other, so that an order among them could wait in a circle.
-        let outgoing: Vec<_> = self
-            .outgoing
-            .into_iter()
-            .map(|(peer, sender)| (peer, glommio::spawn_local(sender.connect())))
-            .collect();
-        let incoming: Vec<_> = self
-            .incoming
-            .into_iter()
-            .map(|(peer, receiver)| (peer, glommio::spawn_local(receiver.connect())))
-            .collect();
-        let mut senders = Vec::with_capacity(outgoing.len());
-        for (peer, connecting) in outgoing {
-            senders.push((peer, connecting.await));
-        }
-        let task = Arc::new(Mutex::new(None));
-        let mut peers = Vec::with_capacity(incoming.len());
-        for (shard, connecting) in incoming {
-            let receiver = connecting.await;
-            let ready = Arc::new(PeerReady { ready: AtomicBool::new(true), task: Arc::clone(&task) });
-            let waker = Waker::from(Arc::clone(&ready));
-            peers.push(Peer { shard, receiver, ready, waker, open: Cell::new(true) });
-        }
-        MeshEnd(Rc::new(Ends { shard, senders, peers, task, next: Cell::new(0) }))
+    /// This shard's end, on the thread that will use it.
+    #[must_use]
+    pub fn connect(self) -> MeshEnd<M> {
+        MeshEnd(Rc::new(self.0))
     }
 }
 
-/// One shard's connected end of the mesh. One task at a time may receive.
+/// One shard's end of the mesh. One task at a time may receive.
 pub struct MeshEnd<M: Send + 'static>(Rc<Ends<M>>);
 
 impl<M: Send + 'static> Clone for MeshEnd<M> {
@@ -85,80 +64,125 @@ impl<M: Send + 'static> Clone for MeshEnd<M> {
 
 struct Ends<M: Send + 'static> {
     shard: ShardId,
-    senders: Vec<(ShardId, ConnectedSender<M>)>,
-    peers: Vec<Peer<M>>,
-    task: Arc<Mutex<Option<Waker>>>,
-    /// Where the next search begins, so that no peer starves another.
-    next: Cell<usize>,
+    capacity: usize,
+    /// By shard; `None` for this one.
+    outgoing: Vec<Option<Outgoing<M>>>,
+    incoming: mpsc::Receiver<(ShardId, M)>,
+    /// By shard: its messages in `incoming`.
+    incoming_queued: Vec<Arc<AtomicUsize>>,
+    bell: Arc<Bell>,
 }
 
-struct Peer<M: Send + 'static> {
-    shard: ShardId,
-    receiver: ConnectedReceiver<M>,
-    ready: Arc<PeerReady>,
-    waker: Waker,
-    open: Cell<bool>,
+struct Outgoing<M> {
+    door: Door<M>,
+    /// Messages of this pair that the peer has not received.
+    queued: Arc<AtomicUsize>,
 }
 
-/// Whether a peer's channel may hold something. Glommio keeps every waker that an empty channel was polled
-/// with, so an empty channel is not polled again before it has woken.
-struct PeerReady {
-    ready: AtomicBool,
-    task: Arc<Mutex<Option<Waker>>>,
+/// The way into a shard.
+struct Door<M> {
+    sender: mpsc::Sender<(ShardId, M)>,
+    bell: Arc<Bell>,
 }
 
-impl Wake for PeerReady {
-    fn wake(self: Arc<Self>) {
-        self.ready.store(true, Ordering::Relaxed);
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
-            task.wake();
+impl<M> Clone for Door<M> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), bell: Arc::clone(&self.bell) }
+    }
+}
+
+/// Wakes the task that receives, if it waits.
+#[derive(Default)]
+struct Bell {
+    waits: AtomicBool,
+    task: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    /// Called after a message was queued. Both sides write their part before they read the other's, in one
+    /// total order: so either the sender sees the waiting task, or the task sees the message.
+    fn ring(&self) {
+        std::sync::atomic::fence(Ordering::SeqCst);
+        if self.waits.load(Ordering::SeqCst) && self.waits.swap(false, Ordering::SeqCst) {
+            let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(task) = task {
+                task.wake();
+            }
+        }
+    }
+
+    /// Called before the last look at the queue.
+    fn wait(&self, context: &Context<'_>) {
+        let task = Some(context.waker().clone());
+        let previous =
+            std::mem::replace(&mut *self.task.lock().unwrap_or_else(PoisonError::into_inner), task);
+        drop(previous);
+        self.waits.store(true, Ordering::SeqCst);
+        std::sync::atomic::fence(Ordering::SeqCst);
+    }
+}
+
+impl<M: Send + 'static> Drop for Ends<M> {
+    fn drop(&mut self) {
+        // No more messages in before the peers learn that none come out: one who has heard that this shard is
+        // gone must not find its queue full.
+        let (_, nothing) = mpsc::channel();
+        drop(std::mem::replace(&mut self.incoming, nothing));
+        for outgoing in self.outgoing.drain(..).flatten() {
+            let Outgoing { door: Door { sender, bell }, .. } = outgoing;
+            // The peer may be waiting for the last sender to go.
+            drop(sender);
+            bell.ring();
         }
     }
 }
 
 impl<M: Send + 'static> Ends<M> {
-    fn poll_receive(&self, context: &mut Context<'_>) -> Poll<Option<(ShardId, M)>> {
-        let count = self.peers.len();
-        for index in 0..count {
-            let at = (self.next.get() + index) % count;
-            let peer = &self.peers[at];
-            if !peer.ready.ready.swap(false, Ordering::Relaxed) {
-                continue;
-            }
-            match pin!(peer.receiver.recv()).poll(&mut Context::from_waker(&peer.waker)) {
-                Poll::Ready(Some(message)) => {
-                    peer.ready.ready.store(true, Ordering::Relaxed);
-                    self.next.set((at + 1) % count);
-                    return Poll::Ready(Some((peer.shard, message)));
-                }
-                Poll::Ready(None) => peer.open.set(false),
-                Poll::Pending => {}
-            }
+    fn poll_receive(&self, context: &Context<'_>) -> Poll<Option<(ShardId, M)>> {
+        if let Some(ready) = self.take() {
+            return Poll::Ready(ready);
         }
-        if !self.peers.iter().any(|peer| peer.open.get()) {
-            return Poll::Ready(None);
+        self.bell.wait(context);
+        match self.take() {
+            Some(ready) => {
+                self.bell.waits.store(false, Ordering::SeqCst);
+                Poll::Ready(ready)
+            }
+            None => Poll::Pending,
         }
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
-        Poll::Pending
+    }
+
+    /// The next message, or `Some(None)` when every other shard has gone.
+    fn take(&self) -> Option<Option<(ShardId, M)>> {
+        match self.incoming.try_recv() {
+            Ok((from, message)) => {
+                self.incoming_queued[usize::from(from.0)].fetch_sub(1, Ordering::Release);
+                Some(Some((from, message)))
+            }
+            Err(mpsc::TryRecvError::Empty) => None,
+            Err(mpsc::TryRecvError::Disconnected) => Some(None),
+        }
     }
 }
 
 impl<M: Send + 'static> Mesh<M> for MeshEnd<M> {
-    /// As the trait says. A message to a shard that has ended is dropped, as one in its channel would be.
+    /// As the trait says. A message to a shard that has ended is dropped, as one in its queue would be.
     ///
     /// # Panics
     /// If `to` is this shard or none of the mesh.
     fn try_send(&self, to: ShardId, message: M) -> Result<(), MeshFull<M>> {
-        assert_ne!(to, self.0.shard, "a shard sends nothing to itself");
-        // Peers are in order, with this shard left out.
-        let index = usize::from(to.0) - usize::from(to.0 > self.0.shard.0);
-        let (peer, sender) = &self.0.senders[index];
-        assert_eq!(*peer, to, "senders are in the order of their shards");
-        match sender.try_send(message) {
-            Err(GlommioError::WouldBlock(ResourceType::Channel(message))) => Err(MeshFull(message)),
-            _ => Ok(()),
+        let outgoing = self.0.outgoing[usize::from(to.0)].as_ref().expect("a shard sends nothing to itself");
+        // Only this thread adds to the pair.
+        if outgoing.queued.load(Ordering::Acquire) >= self.0.capacity {
+            return Err(MeshFull(message));
         }
+        outgoing.queued.fetch_add(1, Ordering::Relaxed);
+        if outgoing.door.sender.send((self.0.shard, message)).is_err() {
+            outgoing.queued.fetch_sub(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        outgoing.door.bell.ring();
+        Ok(())
     }
 
     fn receive(&self) -> impl Future<Output = Option<(ShardId, M)>> + '_ {

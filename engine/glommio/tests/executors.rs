@@ -152,7 +152,7 @@ where
             let test = test.clone();
             LocalExecutorBuilder::default()
                 .io_memory(1 << 16)
-                .spawn(move || async move { test(socket.connect().await, index).await })
+                .spawn(move || async move { test(socket.connect(), index).await })
                 .unwrap()
         })
         .collect();

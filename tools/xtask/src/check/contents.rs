@@ -1,16 +1,20 @@
 //! A folder's `mod.rs` is its table of contents: docs, `mod` and `pub use`.
+//!
+//! Tests apart: cargo takes `tests/common/mod.rs` for what integration tests share.
 
 use syn::spanned::Spanned;
 use syn::{Item, Visibility};
 
-use crate::source::Source;
+use crate::source::{Source, TestFiles};
 use crate::violation::Violation;
 
 /// Reports every other item in a `mod.rs`.
 #[must_use]
 pub fn check(sources: &[Source]) -> Vec<Violation> {
+    let tests = TestFiles::of(sources);
+    let is_contents = |path: &str| path.rsplit('/').next() == Some("mod.rs") && !tests.contains(path);
     let mut violations = Vec::new();
-    for source in sources.iter().filter(|source| source.path.rsplit('/').next() == Some("mod.rs")) {
+    for source in sources.iter().filter(|source| is_contents(&source.path)) {
         for item in source.syntax.items.iter().filter(|item| !belongs(item)) {
             let line = item.span().start().line;
             let message =
@@ -59,5 +63,6 @@ mod tests {
     fn other_files_are_free() {
         assert!(check_text("x/src/lib.rs", "fn a() {}").is_empty());
         assert!(check_text("x/src/not_mod.rs", "fn a() {}").is_empty());
+        assert!(check_text("x/tests/common/mod.rs", "fn a() {}").is_empty());
     }
 }

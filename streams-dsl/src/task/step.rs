@@ -1,0 +1,149 @@
+//! A task between reading and committing, without either.
+
+use thalweg_engine::model::{BatchView, Offset, RecordCount};
+
+use super::{Pipeline, TaskError};
+use crate::limits::{COMMIT_SIZE_MAX, TASK_STEP_BYTES};
+
+/// What a task has done since it began.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct TaskCounters {
+    /// Records read.
+    pub records_in: u64,
+    /// Records written to topics.
+    pub records_out: u64,
+    /// Records skipped because they are not of the format that the topology says.
+    pub records_undecodable: u64,
+    /// Records skipped by aggregations because they have no key or no value.
+    pub records_incomplete: u64,
+}
+
+/// Everything that one commit makes visible, except the inputs that it came from.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// Store and native batch.
+    pub(crate) deltas: Vec<(usize, Vec<u8>)>,
+    /// Topic written, its partition, and native batch.
+    pub(crate) outputs: Vec<(usize, u32, Vec<u8>)>,
+}
+
+impl Effects {
+    fn size(&self) -> usize {
+        let deltas = self.deltas.iter().map(|(_, batch)| batch.len());
+        deltas.chain(self.outputs.iter().map(|(_, _, batch)| batch.len())).sum()
+    }
+}
+
+/// Why [`Task::process`] returned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Stopped {
+    /// The batch has no more records.
+    BatchEnd,
+    /// Enough for one step; there is more.
+    StepEnd,
+    /// The next commit is as large as it should become; there may be more.
+    CommitFull,
+}
+
+/// The processors of a task and how far it has read.
+pub(crate) struct Task {
+    pipeline: Pipeline,
+    positions: Vec<Offset>,
+    records_in: u64,
+    /// Whether anything was processed since the last flush.
+    is_dirty: bool,
+    commit_size_target: usize,
+    commit_size_max: usize,
+}
+
+impl Task {
+    /// `positions`: next offset of each of the sub-topology's topics. `commit_size_target`: bytes of effects at
+    /// which a commit should happen.
+    pub(crate) fn new(pipeline: Pipeline, positions: Vec<Offset>, commit_size_target: usize) -> Self {
+        Self {
+            pipeline,
+            positions,
+            records_in: 0,
+            is_dirty: false,
+            commit_size_target,
+            commit_size_max: COMMIT_SIZE_MAX,
+        }
+    }
+
+    pub(crate) fn position(&self, input: usize) -> Offset {
+        self.positions[input]
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.pipeline.counters().pending.get() >= self.commit_size_target
+    }
+
+    pub(crate) fn counters(&self) -> TaskCounters {
+        let counters = self.pipeline.counters();
+        TaskCounters {
+            records_in: self.records_in,
+            records_out: self.pipeline.records_out(),
+            records_undecodable: counters.undecodable.get(),
+            records_incomplete: counters.incomplete.get(),
+        }
+    }
+
+    /// Processes records of `batch`, whose first has offset `base`, from the task's position on.
+    ///
+    /// # Errors
+    /// [`TaskError`], after which the task must be dropped.
+    pub(crate) fn process(
+        &mut self,
+        input: usize,
+        base: Offset,
+        batch: &BatchView<'_>,
+    ) -> Result<Stopped, TaskError> {
+        let end = base + RecordCount(u64::from(batch.count()));
+        let mut bytes = 0;
+        while self.positions[input] < end {
+            if self.is_full() {
+                return Ok(Stopped::CommitFull);
+            }
+            if bytes >= TASK_STEP_BYTES {
+                return Ok(Stopped::StepEnd);
+            }
+            let index = self.positions[input].0.saturating_sub(base.0);
+            // A batch that was damaged behind its header ends early; its checksum was verified, so this is the
+            // doing of whoever wrote it, and its records do not exist.
+            let Some(record) = batch.record(index as u32) else {
+                self.positions[input] = end;
+                break;
+            };
+            for source in self.pipeline.sources(input) {
+                source.process(&record);
+            }
+            bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) + 1;
+            self.records_in += 1;
+            self.is_dirty = true;
+            self.positions[input] = base + RecordCount(index + 1);
+        }
+        match self.pipeline.counters().failure.borrow_mut().take() {
+            Some(error) => Err(error),
+            None => Ok(Stopped::BatchEnd),
+        }
+    }
+
+    /// Empties the task into one commit; [`Task::position`] of each input goes with it. The commit before is
+    /// applied.
+    ///
+    /// # Errors
+    /// [`TaskError`], after which the task must be dropped.
+    pub(crate) fn flush(&mut self) -> Result<Effects, TaskError> {
+        let effects = self.pipeline.flush()?;
+        self.is_dirty = false;
+        let size = effects.size();
+        if size > self.commit_size_max {
+            return Err(TaskError::CommitTooLarge { size, limit: self.commit_size_max });
+        }
+        Ok(effects)
+    }
+}
