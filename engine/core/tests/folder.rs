@@ -93,6 +93,26 @@ fn a_power_loss_at_any_moment_leaves_the_same_folder_or_none() {
 }
 
 #[test]
+fn a_folder_found_once_is_found_again_whatever_its_maker_left_undone() {
+    for poll in 1..60 {
+        let world = World::new(poll, WorldConfig::calm());
+        world.start(1, |runtime| async move {
+            Folder::open_or_create(&runtime, Path::new(PATH), 2).await.unwrap();
+        });
+        let end = world.run_until(StopAt::Poll(poll));
+        world.crash(Crash::Process);
+        let found =
+            run(&world, async |runtime| Folder::open_or_create(&runtime, Path::new(PATH), 2).await.unwrap());
+        world.crash(Crash::Power);
+        let again = run(&world, async |runtime| Folder::open(&runtime, Path::new(PATH)).await);
+        assert_eq!(again, Ok(found), "poll {poll}");
+        if end == RunEnd::Exited {
+            break;
+        }
+    }
+}
+
+#[test]
 fn a_folder_with_other_things_in_it_is_refused() {
     let world = World::new(2, WorldConfig::calm());
     let refused = run(&world, async |runtime| {

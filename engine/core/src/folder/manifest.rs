@@ -164,7 +164,7 @@ impl Folder {
             Read::Sound { id, shards } => {
                 // Found, but perhaps never flushed by the process that wrote it.
                 file.flush().await?;
-                runtime.sync_folder(path).await?;
+                sync_names(runtime, path).await?;
                 Ok(Some(Self { path: path.to_owned(), id, shards }))
             }
             Read::Newer { found } => {
@@ -196,11 +196,18 @@ impl Folder {
         bytes[CHECKED_SIZE..CHECKED_SIZE + 4].copy_from_slice(&checksum.to_le_bytes());
         file.write_at(Rc::new(buffer), 0).await?;
         file.flush().await?;
-        runtime.sync_folder(&self.path).await?;
-        if let Some(parent) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            runtime.sync_folder(parent).await?;
-        }
-        Ok(())
+        sync_names(runtime, &self.path).await
+    }
+}
+
+/// Makes the manifest's name durable, and that of its folder.
+async fn sync_names<R: Runtime>(runtime: &R, path: &Path) -> Result<(), DiskError> {
+    runtime.sync_folder(path).await?;
+    match path.parent() {
+        None => Ok(()),
+        // The parent of a relative path of one part.
+        Some(parent) if parent.as_os_str().is_empty() => runtime.sync_folder(Path::new(".")).await,
+        Some(parent) => runtime.sync_folder(parent).await,
     }
 }
 
