@@ -14,6 +14,7 @@ pub mod io;
 pub mod limits;
 pub mod log;
 pub mod model;
+mod partition;
 pub mod producer;
 pub mod shard;
 pub mod store;

@@ -2,8 +2,10 @@
 
 mod commit;
 mod error;
+mod shard_client;
 mod types;
 
 pub use commit::Commit;
 pub use error::{AppendError, CommitError, NameStoreError, ReadError, SetLogStartError};
+pub use shard_client::{FetchedBatch, ShardClient};
 pub use types::{Appended, Bounds, ProducerPosition};

@@ -1,5 +1,29 @@
 //! One shard: the state of its partitions, its log, and the one order in which work on them happens.
+//!
+//! Everything that changes the state passes through one synchronous step (`submit`), which decides on
+//! speculative state and puts entries into the log's open frame. The committed state is a fold over frames
+//! (`state`), checkpointed in slices (`slices`). Other shards ask through the mesh (`calls`, `serve`);
+//! `control` is the catalog between shards, `outbox` the way of records between them.
+//!
+//! Invariants: answers to clients and other shards tell of committed frames only; the pump of the mesh never
+//! waits; no borrow of the state is held across an `.await`.
 
+mod calls;
+mod control;
+mod inner;
 mod message;
+mod open;
+mod outbox;
+mod read;
+mod route;
+mod serve;
+mod slices;
+mod speculation;
+mod state;
+mod submit;
+mod wake;
 
+pub use inner::Shard;
 pub use message::{MeshMessage, OutboxBatch, OwnedBatch, Reply, Request};
+pub use open::{OpenError, ShardOptions};
+pub(crate) use wake::Waiters;

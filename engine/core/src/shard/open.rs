@@ -1,0 +1,119 @@
+//! Opening a shard.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+
+use super::calls::Calls;
+use super::inner::{Inner, Shard};
+use super::state::ShardState;
+use super::wake::Turnstile;
+use super::{MeshMessage, Reply};
+use crate::io::{Mesh, Priority, Runtime};
+use crate::limits::{BATCH_SIZE_MAX, FRAME_COMPANIONS_SIZE, SHARDS_MAX};
+use crate::log::format::FRAME_HEADER_SIZE;
+use crate::log::{self, Log, LogOptions, RecoveryReport};
+use crate::model::ShardId;
+
+/// How a shard is set up.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ShardOptions {
+    /// How its log is set up.
+    pub log: LogOptions,
+}
+
+/// Why a shard could not be opened.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum OpenError {
+    /// Its log could not be opened.
+    #[error("the log of the shard could not be opened")]
+    Log(#[from] log::OpenError),
+    /// The shard that writes the catalog was closed, or could not be opened itself: its error says why.
+    #[error("the shard that writes the catalog is closed")]
+    WriterClosed,
+}
+
+impl<R: Runtime> Shard<R> {
+    /// Opens shard `shard` of `shards`, whose log lies in `folder`, and starts what it does by itself: answering
+    /// other shards and taking in their outboxes.
+    ///
+    /// All shards of a data folder are opened at the same time, each on its executor: every shard but the
+    /// first ends its start with the catalog that shard 0 sends. If this fails, the executor must go on until
+    /// the others' opening has ended as well, since they are told.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing of the shard runs then but a task that refuses other shards' requests.
+    /// # Panics
+    /// If `shard` is not one of `shards`, or there are more than [`SHARDS_MAX`].
+    pub async fn open(
+        runtime: R,
+        shard: ShardId,
+        shards: u16,
+        folder: &Path,
+        options: ShardOptions,
+    ) -> Result<(Self, RecoveryReport), OpenError> {
+        assert!(shard.0 < shards && shards <= SHARDS_MAX, "a shard is one of those of its data folder");
+        let room = options.log.frame_size_max.saturating_sub(FRAME_HEADER_SIZE + FRAME_COMPANIONS_SIZE);
+        let state = Rc::new(RefCell::new(ShardState::new(runtime.clone(), shard)));
+        let opened = Log::open(runtime.clone(), folder, options.log, Rc::clone(&state)).await;
+        let (log, report) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                let refuser = runtime.clone();
+                runtime.spawn(Priority::Foreground, refuse_everything(refuser));
+                return Err(error.into());
+            }
+        };
+        let shard = Self {
+            inner: Rc::new(Inner {
+                runtime,
+                shard,
+                shards,
+                log,
+                state,
+                busy: Turnstile::default(),
+                catalog_turns: Turnstile::default(),
+                change_turns: Turnstile::default(),
+                calls: RefCell::new(Calls::new(shards)),
+                closing: Cell::new(false),
+                batch_limit: room.min(BATCH_SIZE_MAX),
+                producer_ids: Cell::new((0, 0)),
+                producer_turns: Turnstile::default(),
+            }),
+        };
+        shard.start().await?;
+        Ok((shard, report))
+    }
+
+    async fn start(&self) -> Result<(), OpenError> {
+        let inner = &self.inner;
+        inner.runtime.spawn(Priority::Foreground, self.clone().pump());
+        let watched = Rc::clone(inner);
+        inner.runtime.spawn(Priority::Foreground, async move {
+            watched.log.closed().await;
+            watched.refuse_pending();
+        });
+        if inner.shard == super::control::WRITER {
+            inner.state.borrow_mut().follow_catalog();
+        } else if inner.fetch_catalog(|_| true).await.is_err() {
+            inner.closing.set(true);
+            inner.log.close().await;
+            return Err(OpenError::WriterClosed);
+        }
+        self.delete_partitions();
+        for source in inner.others() {
+            inner.runtime.spawn(Priority::Foreground, self.clone().pull_outbox(source));
+        }
+        Ok(())
+    }
+}
+
+/// Answers every request with a refusal, so that no other shard waits for one that could not be opened.
+async fn refuse_everything<R: Runtime>(runtime: R) {
+    while let Some((from, message)) = runtime.mesh().receive().await {
+        if let MeshMessage::Request { token, .. } = message {
+            let sent = runtime.mesh().try_send(from, MeshMessage::Reply { token, reply: Reply::Closed });
+            assert!(sent.is_ok(), "a reply has its place in the mesh since its request had");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The slices of a shard's checkpoint. Source: FORMAT.md, "Checkpoint slices".
+//!
+//! Slices are taken while frames are applied, so what one holds may be newer than the checkpoint's beginning:
+//! every value is absolute, and what applying the frames again would do twice is recognised by its offset.
+
+use std::collections::VecDeque;
+use std::ops::Bound;
+
+use rkyv::{Archive, Deserialize, Serialize};
+use thalweg_archive::{Envelope, Kind, deserialize, encode_into, view};
+
+use super::state::ShardState;
+use crate::catalog::{Catalog, CatalogV1};
+use crate::io::Runtime;
+use crate::limits::SLICE_SIZE_TARGET;
+use crate::log::RestoreError;
+use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, RecordSequence, ShardId, StoreId};
+use crate::partition::PartitionState;
+use crate::producer::{ProducerTable, WindowRow};
+use crate::store::{Cursor, StoreRowsV1};
+
+/// Rows of one slice where rows are small and of one size.
+const ROWS_MAX: usize = SLICE_SIZE_TARGET / 32;
+
+/// Outboxes and inboxes, version 1: (shard, start, end), and (shard, position).
+#[derive(Archive, Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct OutboxesV1 {
+    outboxes: Vec<(u16, u64, u64)>,
+    inboxes: Vec<(u16, u64)>,
+}
+
+/// Names of stores and tasks, version 1.
+#[derive(Archive, Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct NamesV1 {
+    next: u64,
+    names: Vec<(u64, String)>,
+}
+
+/// Input positions, version 1: (task, partition, next offset).
+#[derive(Archive, Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct InputsV1 {
+    inputs: Vec<(u64, u64, u64)>,
+}
+
+/// A producer's window, version 1.
+#[derive(Archive, Clone, Debug, Deserialize, Serialize)]
+pub(super) struct WindowV1 {
+    producer: u64,
+    epoch: u16,
+    /// First sequence, number of records, offset; oldest first.
+    batches: Vec<(u32, u32, u64)>,
+}
+
+/// A partition, version 1.
+#[derive(Archive, Clone, Debug, Deserialize, Serialize)]
+pub(super) struct PartitionRowV1 {
+    partition: u64,
+    start: u64,
+    end: u64,
+    producers: Vec<WindowV1>,
+}
+
+/// Partitions, version 1.
+#[derive(Archive, Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct PartitionsV1 {
+    partitions: Vec<PartitionRowV1>,
+}
+
+macro_rules! kinds {
+    ($($name:ident = $kind:literal),*) => { $(impl Kind for $name {
+        const TYPE: u16 = $kind;
+        const VERSION: u16 = 1;
+    })* };
+}
+kinds!(PartitionsV1 = 35, OutboxesV1 = 36, NamesV1 = 37, InputsV1 = 38);
+
+/// How far the slices of a checkpoint have been taken.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    stage: Stage,
+    name: Option<String>,
+    input: Option<(StoreId, PartitionId)>,
+    partition: Option<PartitionId>,
+    store: Option<(StoreId, Cursor)>,
+    /// Slices encoded and not yet handed out.
+    ready: VecDeque<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Stage {
+    #[default]
+    Catalog,
+    Outboxes,
+    Names,
+    Inputs,
+    Partitions,
+    Stores,
+    Done,
+}
+
+fn after<T: Clone + Ord>(last: Option<&T>) -> (Bound<T>, Bound<T>) {
+    (last.map_or(Bound::Unbounded, |last| Bound::Excluded(last.clone())), Bound::Unbounded)
+}
+
+impl Walk {
+    /// Appends the next slice to `out`; `false` if there was none left.
+    pub(super) fn next_slice<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) -> bool {
+        loop {
+            if let Some(slice) = self.ready.pop_front() {
+                out.extend_from_slice(&slice);
+                return true;
+            }
+            let size = out.len();
+            match self.stage {
+                Stage::Catalog => self.catalog(state, out),
+                Stage::Outboxes => self.outboxes(state, out),
+                Stage::Names => self.names(state, out),
+                Stage::Inputs => self.inputs(state, out),
+                Stage::Partitions => self.partitions(state, out),
+                Stage::Stores => self.stores(state),
+                Stage::Done => return false,
+            }
+            if out.len() > size {
+                return true;
+            }
+        }
+    }
+
+    fn catalog<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
+        self.stage = Stage::Outboxes;
+        // The others ask the writer for its copy at every start.
+        if state.shard == ShardId(0) {
+            out.extend_from_slice(&state.catalog.encode());
+        }
+    }
+
+    fn outboxes<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
+        self.stage = Stage::Names;
+        let outboxes = state.outboxes.iter().map(|(shard, outbox)| (shard.0, outbox.start, outbox.end));
+        let inboxes = state.inboxes.iter().map(|(shard, inbox)| (shard.0, inbox.position));
+        encode_into(&OutboxesV1 { outboxes: outboxes.collect(), inboxes: inboxes.collect() }, out);
+    }
+
+    fn names<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
+        let mut slice = NamesV1 { next: state.next_name.0, names: Vec::new() };
+        let mut size = 0;
+        for (name, number) in state.names.range(after(self.name.as_ref())) {
+            size += name.len() + 16;
+            slice.names.push((number.0, name.clone()));
+            if size >= SLICE_SIZE_TARGET {
+                break;
+            }
+        }
+        match slice.names.last() {
+            Some((_, name)) if size >= SLICE_SIZE_TARGET => self.name = Some(name.clone()),
+            _ => self.stage = Stage::Inputs,
+        }
+        encode_into(&slice, out);
+    }
+
+    fn inputs<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
+        let rows = state.inputs.range(after(self.input.as_ref())).take(ROWS_MAX);
+        let rows = rows.map(|((task, partition), offset)| (task.0, partition.0, offset.0));
+        let slice = InputsV1 { inputs: rows.collect() };
+        match slice.inputs.last() {
+            Some((task, partition, _)) if slice.inputs.len() == ROWS_MAX => {
+                self.input = Some((StoreId(*task), PartitionId(*partition)));
+            }
+            _ => self.stage = Stage::Partitions,
+        }
+        if !slice.inputs.is_empty() {
+            encode_into(&slice, out);
+        }
+    }
+
+    fn partitions<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
+        let mut slice = PartitionsV1::default();
+        let mut size = 0;
+        for (id, partition) in state.partitions.range(after(self.partition.as_ref())) {
+            let row = partition_row(*id, partition);
+            let batches: usize = row.producers.iter().map(|window| 18 + 16 * window.batches.len()).sum();
+            size += 32 + batches;
+            slice.partitions.push(row);
+            if size >= SLICE_SIZE_TARGET {
+                break;
+            }
+        }
+        match slice.partitions.last() {
+            Some(row) if size >= SLICE_SIZE_TARGET => self.partition = Some(PartitionId(row.partition)),
+            _ => self.stage = Stage::Stores,
+        }
+        if !slice.partitions.is_empty() {
+            encode_into(&slice, out);
+        }
+    }
+
+    /// Encodes leaves of one store until a slice is full, or the store is through.
+    fn stores<R: Runtime>(&mut self, state: &ShardState<R>) {
+        let (id, mut cursor) = self.store.unwrap_or_default();
+        let begin = if self.store.is_some() { Bound::Included(id) } else { Bound::Unbounded };
+        let Some((found, table)) = state.stores.range((begin, Bound::Unbounded)).next() else {
+            self.stage = Stage::Done;
+            return;
+        };
+        if *found != id {
+            cursor = Cursor::default();
+        }
+        let mut rows = StoreRowsV1 { store: found.0, ..StoreRowsV1::default() };
+        let before = self.ready.len();
+        while !cursor.ended() && rows.bytes.len() < SLICE_SIZE_TARGET && self.ready.len() == before {
+            table.walk(&mut cursor, |key, value| {
+                rows.push(key, value);
+                if rows.bytes.len() >= SLICE_SIZE_TARGET {
+                    self.ready.push_back(thalweg_archive::encode(&rows));
+                    rows = StoreRowsV1 { store: found.0, ..StoreRowsV1::default() };
+                }
+            });
+        }
+        if !rows.key_sizes.is_empty() {
+            self.ready.push_back(thalweg_archive::encode(&rows));
+        }
+        self.store =
+            Some(if cursor.ended() { (StoreId(found.0 + 1), Cursor::default()) } else { (*found, cursor) });
+    }
+}
+
+fn partition_row(id: PartitionId, partition: &PartitionState) -> PartitionRowV1 {
+    let window = |row: WindowRow| WindowV1 {
+        producer: row.producer.0,
+        epoch: row.epoch.0,
+        batches: row.batches.iter().map(|(first, count, base)| (first.0, *count, base.0)).collect(),
+    };
+    PartitionRowV1 {
+        partition: id.0,
+        start: partition.start.0,
+        end: partition.end.0,
+        producers: partition.producers.rows().map(window).collect(),
+    }
+}
+
+fn contradiction<T>(what: &'static str) -> Result<T, RestoreError> {
+    Err(RestoreError::Contradiction { what })
+}
+
+impl<R: Runtime> ShardState<R> {
+    /// Takes in one slice.
+    pub(super) fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let Envelope { kind, version, .. } = Envelope::read(bytes)?;
+        match (kind, version) {
+            (CatalogV1::TYPE, CatalogV1::VERSION) => {
+                let Ok(catalog) = Catalog::decode(bytes) else { return contradiction("the catalog") };
+                self.catalog = catalog;
+            }
+            (OutboxesV1::TYPE, OutboxesV1::VERSION) => self.restore_outboxes(bytes)?,
+            (NamesV1::TYPE, NamesV1::VERSION) => self.restore_names(bytes)?,
+            (InputsV1::TYPE, InputsV1::VERSION) => {
+                let slice: InputsV1 = deserialize(view::<InputsV1>(bytes)?);
+                let rows = slice.inputs.into_iter();
+                self.inputs.extend(rows.map(|(task, id, at)| ((StoreId(task), PartitionId(id)), Offset(at))));
+            }
+            (PartitionsV1::TYPE, PartitionsV1::VERSION) => self.restore_partitions(bytes)?,
+            (StoreRowsV1::TYPE, StoreRowsV1::VERSION) => {
+                let rows = view::<StoreRowsV1>(bytes)?;
+                let table = self.stores.entry(StoreId(rows.store.to_native())).or_default();
+                if !rows.visit(|key, value| table.set(key, Some(value))) {
+                    return contradiction("rows of a store");
+                }
+            }
+            (kind, version) => return Err(RestoreError::Unknown { kind, version }),
+        }
+        Ok(())
+    }
+
+    fn restore_outboxes(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let slice: OutboxesV1 = deserialize(view::<OutboxesV1>(bytes)?);
+        for (shard, start, end) in slice.outboxes {
+            if start > end {
+                return contradiction("an outbox that ends before it begins");
+            }
+            let outbox = self.outboxes.entry(ShardId(shard)).or_default();
+            (outbox.start, outbox.end, outbox.next) = (start, end, end);
+        }
+        for (shard, position) in slice.inboxes {
+            let inbox = self.inboxes.entry(ShardId(shard)).or_default();
+            (inbox.position, inbox.next) = (position, position);
+        }
+        Ok(())
+    }
+
+    fn restore_names(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let slice: NamesV1 = deserialize(view::<NamesV1>(bytes)?);
+        self.next_name = self.next_name.max(StoreId(slice.next));
+        for (number, name) in slice.names {
+            if number >= slice.next {
+                return contradiction("a name with a number that was never given");
+            }
+            self.insert_name(name, StoreId(number));
+        }
+        Ok(())
+    }
+
+    fn restore_partitions(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let slice: PartitionsV1 = deserialize(view::<PartitionsV1>(bytes)?);
+        for row in slice.partitions {
+            if row.start > row.end {
+                return contradiction("a partition that ends before it begins");
+            }
+            let windows = row.producers.into_iter().map(|window| WindowRow {
+                producer: ProducerId(window.producer),
+                epoch: ProducerEpoch(window.epoch),
+                batches: (window.batches.into_iter())
+                    .map(|(first, count, base)| (RecordSequence(first), count, Offset(base)))
+                    .collect(),
+            });
+            let Some(producers) = ProducerTable::from_rows(windows) else {
+                return contradiction("windows of producers");
+            };
+            let (start, end) = (Offset(row.start), Offset(row.end));
+            let state = PartitionState { start, end, next: end, producers, ..PartitionState::default() };
+            self.partitions.insert(PartitionId(row.partition), state);
+        }
+        Ok(())
+    }
+}
