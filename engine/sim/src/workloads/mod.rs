@@ -2,6 +2,8 @@
 
 mod journal;
 mod list;
+mod shards;
 
 pub use journal::{Journal, Omission};
 pub use list::all;
+pub use shards::Shards;
