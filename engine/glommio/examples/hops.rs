@@ -62,7 +62,6 @@ fn mesh(spin: Duration) {
         .map(|(index, socket)| {
             LocalExecutorBuilder::default()
                 .spin_before_park(spin)
-                .preempt_timer(Duration::from_micros(500))
                 .spawn(move || async move {
                     let mesh = socket.connect();
                     if index == 0 {

@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement, PoolPlacement};
 use thalweg_engine::limits::{MESH_CAPACITY, SHARDS_MAX};
@@ -15,6 +16,7 @@ use crate::cpu;
 use crate::mesh::{MeshSocket, mesh_sockets};
 use crate::options::RuntimeOptions;
 use crate::preflight::{self, PreflightError};
+use crate::pulse::{self, Pulse};
 use crate::runtime::{GlommioRuntime, foreground_queue};
 
 /// Why no executor was started.
@@ -29,6 +31,12 @@ pub enum StartError {
     /// The machine lacks something.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
+    /// The thread that watches the executors could not be made.
+    #[error("the thread that watches the executors could not be started: {message}")]
+    Thread {
+        /// The cause, in the operating system's words.
+        message: String,
+    },
     /// A thread or its rings could not be made.
     #[error("the executor of shard {shard} could not be started: {message}")]
     Executor {
@@ -40,6 +48,10 @@ pub enum StartError {
 }
 
 type Outcome<T> = (ShardId, Result<T, Box<dyn Any + Send>>);
+
+/// Longest time slice of the queue that runs only an executor's first and last steps: never, so that nothing
+/// interrupts it before there is a [`Pulse`].
+const UNINTERRUPTED: Duration = Duration::from_secs(3600);
 
 /// Running executors. Dropping it leaves them running.
 #[must_use = "joining is how a panic of a shard is noticed"]
@@ -99,12 +111,17 @@ where
     let (placements, notes) = placements(shards, options.pin);
     let (made, all_made) = mpsc::channel();
     let (report, outcomes) = mpsc::channel();
+    let (running, watched) = mpsc::channel();
+    let mut pulses = Vec::with_capacity(usize::from(shards));
     let mut threads = Vec::with_capacity(usize::from(shards));
     let mut permits = Vec::with_capacity(usize::from(shards));
     let sockets = mesh_sockets::<MeshMessage>(shards, MESH_CAPACITY);
     for (socket, (shard, placement)) in sockets.into_iter().zip((0..shards).map(ShardId).zip(placements)) {
         let (permit, permitted) = mpsc::channel::<()>();
-        let plan = Plan { shard, placement, options: options.clone(), socket };
+        let pulse = Arc::<Pulse>::default();
+        pulses.push(Arc::clone(&pulse));
+        let plan =
+            Plan { shard, placement, options: options.clone(), socket, pulse, running: running.clone() };
         let (made, report, main) = (made.clone(), report.clone(), main.clone());
         let thread = std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
             let Some(executor) = plan.make(made) else { return };
@@ -116,10 +133,13 @@ where
         threads.push(thread.map_err(|error| StartError::Executor { shard, message: error.to_string() })?);
         permits.push(permit);
     }
-    drop(made);
+    drop((made, running));
     for outcome in all_made {
         outcome?;
     }
+    let watching = std::thread::Builder::new().name("pulse".to_owned());
+    let watching = watching.spawn(move || pulse::watch(&pulses, &watched));
+    threads.push(watching.map_err(|error| StartError::Thread { message: error.to_string() })?);
     for permit in &permits {
         permit.send(()).expect("an executor that was made waits for its permit");
     }
@@ -132,6 +152,9 @@ struct Plan {
     placement: Placement,
     options: RuntimeOptions,
     socket: MeshSocket<MeshMessage>,
+    pulse: Arc<Pulse>,
+    /// Held as long as the executor runs.
+    running: mpsc::Sender<()>,
 }
 
 impl Plan {
@@ -140,7 +163,7 @@ impl Plan {
         let executor = LocalExecutorBuilder::new(self.placement.clone())
             .name(&format!("shard-{}", self.shard))
             .io_memory(self.options.registered_memory_bytes)
-            .preempt_timer(self.options.time_slice)
+            .preempt_timer(UNINTERRUPTED)
             .spin_before_park(self.options.spin_before_park)
             .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
             .make();
@@ -160,14 +183,17 @@ impl Plan {
         O: Future<Output = T> + 'static,
         T: 'static,
     {
-        let Self { shard, options, socket, .. } = self;
+        let Self { shard, options, socket, pulse, running, .. } = self;
+        let beating = Arc::clone(&pulse);
         // The executor is not used again after a panic.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             executor.run(async move {
                 let foreground = foreground_queue(options.time_slice);
+                beating.install(foreground);
                 let shard_main = async move {
-                    let runtime = GlommioRuntime::new(shard, options, foreground, socket.connect());
-                    let output = main(runtime.clone(), shard).await;
+                    let mesh = socket.connect();
+                    let runtime = GlommioRuntime::new(shard, options, foreground, mesh, Arc::clone(&beating));
+                    let output = beating.counted(main(runtime.clone(), shard)).await;
                     runtime.close().await;
                     output
                 };
@@ -177,6 +203,8 @@ impl Plan {
                     .await
             })
         }));
+        pulse.retire();
+        drop(running);
         // Nobody listens any more if another shard panicked first.
         let _ = report.send((shard, outcome));
     }

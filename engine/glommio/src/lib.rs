@@ -21,6 +21,7 @@ mod operation;
 mod options;
 mod polled;
 pub mod preflight;
+mod pulse;
 mod runtime;
 mod tasks;
 

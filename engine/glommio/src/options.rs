@@ -22,7 +22,7 @@ pub struct RuntimeOptions {
     /// Default: 16 MiB.
     pub registered_memory_bytes: usize,
     /// Longest time that a task queue runs before the executor looks at I/O again, provided that its tasks
-    /// ask `should_yield`. Default: 500 µs.
+    /// ask `should_yield`. Default: 1 ms.
     pub time_slice: Duration,
     /// How long an idle executor looks for work before it parks. Saves the wake-up (tens of microseconds) at
     /// the price of a busy core. Default: zero.
@@ -37,7 +37,7 @@ impl Default for RuntimeOptions {
             buffered: false,
             pin: true,
             registered_memory_bytes: 16 << 20,
-            time_slice: Duration::from_micros(500),
+            time_slice: Duration::from_millis(1),
             spin_before_park: Duration::ZERO,
             on_halt: None,
         }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use glommio::{Latency, Shares, TaskQueueHandle};
@@ -17,6 +18,7 @@ use crate::folder;
 use crate::mesh::MeshEnd;
 use crate::operation::Operations;
 use crate::options::{HALT_EXIT_CODE, RuntimeOptions};
+use crate::pulse::Pulse;
 use crate::tasks::Tasks;
 
 /// Shares of the executor's time when both queues have work: background gets a twentieth.
@@ -45,10 +47,11 @@ impl GlommioRuntime {
         options: RuntimeOptions,
         foreground: TaskQueueHandle,
         mesh: MeshEnd<MeshMessage>,
+        pulse: Arc<Pulse>,
     ) -> Self {
         let background = glommio::executor().create_task_queue(
             Shares::Static(BACKGROUND_SHARES),
-            Latency::NotImportant,
+            Latency::Matters(options.time_slice),
             "background",
         );
         Self(Rc::new(Inner {
@@ -56,7 +59,7 @@ impl GlommioRuntime {
             foreground,
             background,
             operations: Operations::new(foreground),
-            tasks: Rc::default(),
+            tasks: Tasks::new(pulse),
             random: Random::from_kernel(),
             mesh,
             options,
@@ -78,8 +81,8 @@ impl GlommioRuntime {
     }
 }
 
-/// The queue for requests and the log. Its latency target makes a wake-up from another thread interrupt
-/// background work.
+/// The queue for requests and the log. A queue's latency is its time slice, and makes a wake-up from another
+/// thread interrupt what runs.
 pub(crate) fn foreground_queue(time_slice: Duration) -> TaskQueueHandle {
     glommio::executor().create_task_queue(
         Shares::Static(FOREGROUND_SHARES),

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use glommio::TaskQueueHandle;
 
-#[derive(Default)]
+use crate::pulse::Pulse;
+
 pub(crate) struct Tasks {
+    pulse: Arc<Pulse>,
     running: RefCell<BTreeMap<u64, Rc<Slot>>>,
     next: Cell<u64>,
     closed: Cell<bool>,
@@ -24,6 +27,10 @@ struct Slot {
 }
 
 impl Tasks {
+    pub(crate) fn new(pulse: Arc<Pulse>) -> Rc<Self> {
+        Rc::new(Self { pulse, running: RefCell::default(), next: Cell::new(0), closed: Cell::new(false) })
+    }
+
     /// Runs `task` in `queue` until it ends or [`Tasks::close`] drops it.
     pub(crate) fn spawn(self: &Rc<Self>, queue: TaskQueueHandle, task: impl Future<Output = ()> + 'static) {
         if self.closed.get() {
@@ -33,7 +40,8 @@ impl Tasks {
         self.next.set(id + 1);
         let slot = Rc::new(Slot { future: RefCell::new(Some(Box::pin(task))), waker: RefCell::default() });
         self.running.borrow_mut().insert(id, Rc::clone(&slot));
-        let shell = Shell { id, slot, tasks: Rc::downgrade(self) };
+        let pulse = Arc::clone(&self.pulse);
+        let shell = Shell { id, slot, pulse, tasks: Rc::downgrade(self) };
         glommio::executor()
             .spawn_local_into(shell, queue)
             .expect("the queue lives as long as its executor")
@@ -59,6 +67,7 @@ impl Tasks {
 struct Shell {
     id: u64,
     slot: Rc<Slot>,
+    pulse: Arc<Pulse>,
     tasks: Weak<Tasks>,
 }
 
@@ -66,6 +75,7 @@ impl Future for Shell {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.pulse.beat();
         let mut future = self.slot.future.borrow_mut();
         let Some(running) = future.as_mut() else { return Poll::Ready(()) };
         if running.as_mut().poll(context).is_pending() {

@@ -115,6 +115,22 @@ fn a_task_that_never_stops_working_is_asked_to_yield() {
 }
 
 #[test]
+fn an_executor_whose_time_slice_ends_at_once_goes_on() {
+    // Short enough to end, now and then, before the first task of a turn has run.
+    let options = RuntimeOptions { time_slice: Duration::from_micros(20), ..options() };
+    let folder = TestFolder::new();
+    let path = folder.path().to_path_buf();
+    on_executor(&options, move |runtime| {
+        let path = path.clone();
+        async move {
+            for _ in 0..2_000 {
+                assert_eq!(runtime.list_folder(&path).await.unwrap(), Vec::<String>::new());
+            }
+        }
+    });
+}
+
+#[test]
 fn clocks_advance_and_random_numbers_differ() {
     on_executor(&options(), |runtime| async move {
         let before = runtime.now();
