@@ -251,6 +251,32 @@ fn names_vanish_without_a_sync_of_their_folder_and_stay_with_it() {
 }
 
 #[test]
+fn a_sync_that_is_overtaken_undoes_nothing() {
+    async fn overtaken(runtime: SimRuntime) {
+        let folder = Path::new(World::DATA);
+        let other = runtime.clone();
+        // Issued before the file has its name; may complete after the sync that makes it durable.
+        runtime.spawn(Priority::Foreground, async move {
+            other.sync_folder(folder).await.unwrap();
+            other.mark("earlier");
+        });
+        runtime.yield_now().await;
+        runtime.open(Path::new(FILE), LOG, OpenMode::Create).await.unwrap();
+        runtime.sync_folder(folder).await.unwrap();
+        runtime.mark("later");
+        runtime.sleep(Duration::from_millis(1)).await;
+        reach(&runtime, "both").await;
+    }
+    let mut coverage = Coverage::new();
+    for seed in 0..50 {
+        let world = run_and_crash(seed, Crash::Power, stop_at("both"), overtaken);
+        assert!(world.durable_content(Path::new(FILE)).is_some(), "seed {seed}");
+        coverage.merge(&world.coverage());
+    }
+    assert!(coverage.of("disk.sync_overtaken") > 0);
+}
+
+#[test]
 fn a_removed_file_comes_back_without_a_sync_of_its_folder() {
     let gone = |sync: bool, seed| {
         let world = calm(seed);

@@ -49,6 +49,8 @@ pub(crate) struct Disk {
     /// Blocks of removed files, and where in the file they lay.
     pub(super) leftovers: Vec<(u64, Block)>,
     pub(super) zeros: Block,
+    /// Newest sync of each folder that has completed.
+    synced: BTreeMap<PathBuf, OperationId>,
     operations: u64,
     files_made: u64,
 }
@@ -68,6 +70,7 @@ impl Disk {
             flips: Vec::new(),
             leftovers: Vec::new(),
             zeros: Rc::new([0; BLOCK_SIZE]),
+            synced: BTreeMap::new(),
             operations: 0,
             files_made: 0,
         }
@@ -156,7 +159,7 @@ impl Disk {
                 let name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
                 Ok(Reply::Names(files.keys().filter_map(name).collect()))
             }
-            Request::SyncFolder { path, files, folders } => self.sync_folder(path, files, folders),
+            Request::SyncFolder { path, files, folders } => self.sync_folder(id, path, files, folders),
             Request::Open { path, mode } => self.open(path, *mode),
             Request::Remove { path } => match self.names.files.remove(path) {
                 Some(_) => Ok(Reply::Done),
@@ -309,6 +312,7 @@ impl Disk {
 
     fn sync_folder(
         &mut self,
+        id: OperationId,
         path: &Path,
         files: &BTreeMap<PathBuf, NodeId>,
         folders: &[PathBuf],
@@ -316,6 +320,13 @@ impl Disk {
         if !self.names.is_folder(path) {
             return Err(DiskError::NotFound { path: path.to_owned() });
         }
+        // A sync that overtook this one has made newer names durable; they stay.
+        let newest = self.synced.entry(path.to_owned()).or_insert(id);
+        if *newest > id {
+            self.recorder.count("disk.sync_overtaken");
+            return Ok(Reply::Done);
+        }
+        *newest = id;
         self.durable_names.files.retain(|file, _| file.parent() != Some(path));
         self.durable_names.files.extend(files.iter().map(|(file, &node)| (file.clone(), node)));
         self.durable_names.folders.extend(folders.iter().cloned());
