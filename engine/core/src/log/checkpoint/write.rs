@@ -22,7 +22,11 @@ pub(super) async fn write_checkpoint<R: Runtime>(shared: &Rc<Shared<R>>) -> Resu
     let number = shared.checkpoint_name().map_or(0, |name| 1 - name.file);
     let path = checkpoint_path(&shared.folder, number);
     let file = shared.runtime.open(&path, FileKind::Meta, OpenMode::Create).await.map_err(disk)?;
-    shared.runtime.sync_folder(&shared.folder).await.map_err(disk)?;
+    if let Err(source) = shared.runtime.sync_folder(&shared.folder).await {
+        // No second attempt: one that succeeds need not cover what this one was to make durable.
+        shared.fail(&format!("flush of {:?} failed: {source}", shared.folder));
+        return Err(CheckpointError::Disk { source });
+    }
 
     // As of one frame: nothing is awaited until all of them have been told to begin.
     let replay = shared.last();
