@@ -1,10 +1,8 @@
 //! Shards of one process on a simulated machine: what clients see, on the owning shard and from another.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{
+use super::common::{
     Barrier, Client, FOLDER, Shared, batch, create, name, options, partition_on, run, stamp, stamped, values,
     wait_for,
 };

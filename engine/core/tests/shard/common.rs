@@ -109,6 +109,10 @@ impl<T: Clone> Shared<T> {
         self.0.replace(Some(value));
     }
 
+    pub(crate) fn peek(&self) -> Option<T> {
+        self.0.borrow().clone()
+    }
+
     pub(crate) async fn get(&self, runtime: &SimRuntime) -> T {
         loop {
             if let Some(value) = self.0.borrow().clone() {

@@ -1,0 +1,5 @@
+//! Shards on a simulated machine.
+
+mod clients;
+mod common;
+mod restart;
