@@ -5,8 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Name of the lock file in a data folder.
-const LOCK_NAME: &str = "LOCK";
+use thalweg_engine::folder::LOCK_NAME;
 
 /// How long to wait for a holder that lives, in case it is just letting go.
 const WAIT_LIVING_MS: u64 = 200;

@@ -59,6 +59,15 @@ impl<R: Runtime> FetchedBatch<R> {
     }
 }
 
+impl<R: Runtime> From<FetchedBatch<R>> for OwnedBatch {
+    fn from(batch: FetchedBatch<R>) -> Self {
+        match batch {
+            FetchedBatch::Local(batch) => Self::copy_of(&batch),
+            FetchedBatch::Remote(batch) => Rc::unwrap_or_clone(batch),
+        }
+    }
+}
+
 impl<R: Runtime> Deref for FetchedBatch<R> {
     type Target = [u8];
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::shard_folder;
+use super::layout::LOST_AND_FOUND;
+use super::{LOCK_NAME, shard_folder};
 use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
 use crate::limits::{BLOCK_SIZE, SHARDS_MAX};
 use crate::model::ShardId;
@@ -132,7 +133,8 @@ impl Folder {
             return Ok(folder);
         }
         let names = runtime.list_folder(path).await?;
-        if let Some(name) = names.into_iter().find(|name| name != MANIFEST_NAME) {
+        let ours = [MANIFEST_NAME, LOCK_NAME, LOST_AND_FOUND];
+        if let Some(name) = names.into_iter().find(|name| !ours.contains(&name.as_str())) {
             return Err(FolderError::NotEmpty { path: path.to_owned(), name });
         }
         let folder = Self { path: path.to_owned(), id: FolderId(runtime.random()), shards };

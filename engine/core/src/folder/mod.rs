@@ -3,5 +3,5 @@
 mod layout;
 mod manifest;
 
-pub use layout::shard_folder;
+pub use layout::{LOCK_NAME, shard_folder};
 pub use manifest::{Folder, FolderError, FolderId, MANIFEST_NAME};

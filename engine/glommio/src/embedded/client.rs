@@ -1,0 +1,176 @@
+//! The engine for ordinary threads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thalweg_engine::catalog::{CatalogError, Partition, Topic, TopicSettings};
+use thalweg_engine::client::{AppendError, Appended, Bounds, ProducerPosition, ReadError};
+use thalweg_engine::model::{Offset, ProducerId, TopicName};
+use thalweg_engine::shard::OwnedBatch;
+
+use super::message::ThreadMessage;
+use super::{ClosedError, Pending};
+use crate::gateway::{ReplySlot, ThreadSender, reply_slot};
+
+/// Uses an engine from ordinary threads. Cheap to clone; any number of threads may use it at once.
+///
+/// Requests of one thread about one partition are carried out in the order in which it made them. A request
+/// blocks the thread while its shard has 1,024 requests waiting.
+#[derive(Clone, Debug)]
+pub struct Client {
+    shards: Arc<[ThreadSender<ThreadMessage>]>,
+}
+
+impl Client {
+    pub(super) fn new(shards: Arc<[ThreadSender<ThreadMessage>]>) -> Self {
+        Self { shards }
+    }
+
+    /// Appends `batch`, a native batch as [`BatchBuilder`](thalweg_engine::model::BatchBuilder) makes it. The
+    /// answer comes when the batch is durable; any number of appends may be under way.
+    ///
+    /// The answer is an [`AppendError`] if the batch was refused; nothing was written then.
+    pub fn append(&self, partition: &Partition, batch: Vec<u8>) -> Pending<Result<Appended, AppendError>> {
+        let id = partition.id;
+        self.send(partition.shard.0, |slot| ThreadMessage::Append { partition: id, batch, slot })
+    }
+
+    /// Reads whole batches of `partition`: the first holds offset `from`; no further one is added beyond
+    /// `bytes_max` bytes. If there is nothing behind `from` yet, waits up to `wait` and may then return
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read(
+        &self,
+        partition: &Partition,
+        from: Offset,
+        bytes_max: usize,
+        wait: Duration,
+    ) -> Result<Vec<OwnedBatch>, ReadError> {
+        let partition_id = partition.id;
+        self.send(partition.shard.0, |slot| ThreadMessage::Read {
+            partition: partition_id,
+            from,
+            bytes_max,
+            wait,
+            slot,
+        })
+        .wait()
+        .unwrap_or(Err(ReadError::Closed))
+    }
+
+    /// The committed records of `partition`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn bounds(&self, partition: &Partition) -> Result<Bounds, ReadError> {
+        let id = partition.id;
+        self.send(partition.shard.0, |slot| ThreadMessage::Bounds { partition: id, slot })
+            .wait()
+            .unwrap_or(Err(ReadError::Closed))
+    }
+
+    /// How far `producer` has got in `partition`; `None` if the partition knows nothing of it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn producer_position(
+        &self,
+        partition: &Partition,
+        producer: ProducerId,
+    ) -> Result<Option<ProducerPosition>, ReadError> {
+        let id = partition.id;
+        self.send(partition.shard.0, |slot| ThreadMessage::ProducerPosition { partition: id, producer, slot })
+            .wait()
+            .unwrap_or(Err(ReadError::Closed))
+    }
+
+    /// A producer id that nobody was given before.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub fn producer_id(&self) -> Result<ProducerId, CatalogError> {
+        self.catalog(|slot| ThreadMessage::ProducerId { slot })
+    }
+
+    /// Creates a topic. On return every shard knows it.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub fn create_topic(
+        &self,
+        name: &TopicName,
+        partitions: u32,
+        settings: TopicSettings,
+    ) -> Result<Topic, CatalogError> {
+        let name = name.clone();
+        self.catalog(|slot| ThreadMessage::CreateTopic { name, partitions, settings, slot })
+    }
+
+    /// Deletes a topic with all its records, and returns what it was. On return every shard has forgotten it.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub fn delete_topic(&self, name: &TopicName) -> Result<Topic, CatalogError> {
+        let name = name.clone();
+        self.catalog(|slot| ThreadMessage::DeleteTopic { name, slot })
+    }
+
+    /// Gives a topic more partitions: `total` in all.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub fn add_partitions(&self, name: &TopicName, total: u32) -> Result<Topic, CatalogError> {
+        let name = name.clone();
+        self.catalog(|slot| ThreadMessage::AddPartitions { name, total, slot })
+    }
+
+    /// All topics, by name, internal ones included.
+    ///
+    /// # Errors
+    /// [`ClosedError`].
+    pub fn topics(&self) -> Result<Vec<Topic>, ClosedError> {
+        self.send(0, |slot| ThreadMessage::Topics { slot }).wait()
+    }
+
+    /// The topic of this name, if there is one.
+    ///
+    /// # Errors
+    /// [`ClosedError`].
+    pub fn topic(&self, name: &TopicName) -> Result<Option<Topic>, ClosedError> {
+        Ok(self.topics()?.into_iter().find(|topic| topic.name == *name))
+    }
+
+    /// Number of shards.
+    #[must_use]
+    pub fn shard_count(&self) -> u16 {
+        self.shards.len() as u16
+    }
+
+    /// One gateway per shard.
+    pub(super) fn gateways(&self) -> &[ThreadSender<ThreadMessage>] {
+        &self.shards
+    }
+
+    /// Asks shard 0, which alone changes the catalog.
+    fn catalog<T: Send + 'static>(
+        &self,
+        message: impl FnOnce(ReplySlot<Result<T, CatalogError>>) -> ThreadMessage,
+    ) -> Result<T, CatalogError> {
+        self.send(0, message).wait().unwrap_or(Err(CatalogError::Closed))
+    }
+
+    fn send<T: Send + 'static>(
+        &self,
+        shard: u16,
+        message: impl FnOnce(ReplySlot<T>) -> ThreadMessage,
+    ) -> Pending<T> {
+        let (slot, reply) = reply_slot();
+        let gateway = &self.shards[usize::from(shard)];
+        match gateway.send(message(slot)) {
+            Ok(()) => Pending::sent(reply),
+            Err(_) => Pending::closed(),
+        }
+    }
+}

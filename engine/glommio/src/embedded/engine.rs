@@ -1,0 +1,262 @@
+//! Opening and closing a data folder.
+
+use std::fmt;
+use std::fs::DirBuilder;
+use std::future::Future;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use thalweg_engine::client::ShardClient;
+use thalweg_engine::folder::{Folder, FolderError};
+use thalweg_engine::io::{Priority, Runtime};
+use thalweg_engine::limits::SHARDS_MAX;
+use thalweg_engine::log::{FlushMethod, RecoveryReport};
+use thalweg_engine::model::ShardId;
+use thalweg_engine::shard::{OpenError, Shard, ShardOptions};
+
+use super::device::{self, Device};
+use super::message::ThreadMessage;
+use super::service::serve;
+use super::{Client, ClosedError, EngineOptions, OpenEngineError};
+use crate::gateway::{ThreadReceiver, reply_slot, thread_gateway};
+use crate::{Executors, FolderLock, GlommioRuntime, RuntimeOptions, start};
+
+/// Requests of threads that one shard keeps waiting; more block their threads.
+pub(super) const GATEWAY_CAPACITY: usize = 1024;
+
+/// A data folder that is open. Dropping it without [`Engine::close`] leaves its shards running until the
+/// process ends, as after a crash.
+pub struct Engine {
+    client: Client,
+    executors: Executors<()>,
+    info: EngineInfo,
+    notes: Vec<String>,
+    lock: FolderLock,
+}
+
+/// What an open data folder is like.
+#[derive(Clone, Debug)]
+pub struct EngineInfo {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Number of its shards.
+    pub shards: u16,
+    /// The device that holds it.
+    pub device: Device,
+    /// How writes are made durable.
+    pub flush: FlushMethod,
+    /// What each shard found when it was opened.
+    pub recovery: Vec<RecoveryReport>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the data folder at `path`, or makes one where there is nothing, readable by its owner only.
+    ///
+    /// On return every shard has recovered: what was acknowledged before can be read.
+    ///
+    /// # Errors
+    /// [`OpenEngineError`]; nothing is left running then.
+    pub fn open(path: &Path, options: EngineOptions) -> Result<Self, OpenEngineError> {
+        let path = make_folder(path)?;
+        let lock = FolderLock::acquire(&path)?;
+        let (folder, device) = prepare(&path, &options)?;
+        let flush = options.flush.unwrap_or(device.flush);
+        let mut shard_options = ShardOptions { log: options.log };
+        shard_options.log.flush = flush;
+        let (client, executors, recovery) = start_shards(&folder, shard_options, &options.runtime)?;
+        let mut notes = executors.notes().to_vec();
+        notes.extend(device.notes.iter().cloned());
+        let info = EngineInfo { path, shards: folder.shards, device, flush, recovery };
+        Ok(Self { client, executors, info, notes, lock })
+    }
+
+    /// For ordinary threads.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// What the folder is like.
+    #[must_use]
+    pub fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    /// What an operator should know about this machine, a sentence each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Runs `task` on every shard, each time with that shard's client, until it ends or the engine is closed.
+    ///
+    /// # Errors
+    /// [`ClosedError`], if a shard has ended.
+    pub fn on_each_shard<F, T>(&self, task: F) -> Result<(), ClosedError>
+    where
+        F: Fn(ShardClient<GlommioRuntime>) -> T + Clone + Send + 'static,
+        T: Future<Output = ()> + 'static,
+    {
+        for gateway in self.client.gateways() {
+            let task = task.clone();
+            let job = Box::new(move |client: ShardClient<GlommioRuntime>| {
+                let runtime = client.runtime().clone();
+                runtime.spawn(Priority::Foreground, task(client));
+            });
+            gateway.send(ThreadMessage::Run(job)).map_err(|_| ClosedError)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the folder: what was accepted becomes durable, everything after is refused, the shards end and
+    /// the folder is unlocked.
+    ///
+    /// # Errors
+    /// [`ClosedError`], if a shard had ended before.
+    pub fn close(self) -> Result<(), ClosedError> {
+        let mut closing = Vec::new();
+        let mut outcome = Ok(());
+        for gateway in self.client.gateways() {
+            let (slot, closed) = reply_slot();
+            match gateway.send(ThreadMessage::Close { slot }) {
+                Ok(()) => closing.push(closed),
+                Err(_) => outcome = Err(ClosedError),
+            }
+        }
+        for closed in closing {
+            if closed.wait().is_err() {
+                outcome = Err(ClosedError);
+            }
+        }
+        for gateway in self.client.gateways() {
+            // A shard that has ended needs no telling.
+            let _ = gateway.send(ThreadMessage::End);
+        }
+        self.executors.join();
+        drop(self.lock);
+        outcome
+    }
+}
+
+fn make_folder(path: &Path) -> Result<PathBuf, OpenEngineError> {
+    let unusable = |source| OpenEngineError::Io { path: path.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+    path.canonicalize().map_err(unusable)
+}
+
+/// Reads or makes the manifest and learns about the device, on an executor of its own: how many shards there
+/// will be follows from it.
+fn prepare(path: &Path, options: &EngineOptions) -> Result<(Folder, Device), OpenEngineError> {
+    let runtime_options = RuntimeOptions { pin: false, ..options.runtime.clone() };
+    let (path, shards, flush) = (path.to_owned(), options.shards, options.flush);
+    let failed_at = path.clone();
+    let executors = start(1, &runtime_options, move |runtime, _| {
+        let path = path.clone();
+        async move {
+            let folder = open_folder(&runtime, &path, shards).await?;
+            let device = device::learn(&runtime, &path, flush.is_none()).await?;
+            Ok::<_, FolderError>((folder, device))
+        }
+    })?;
+    let prepared = executors.join().remove(0);
+    prepared.map_err(|source| OpenEngineError::Folder { path: failed_at, source })
+}
+
+async fn open_folder(
+    runtime: &GlommioRuntime,
+    path: &Path,
+    shards: Option<u16>,
+) -> Result<Folder, FolderError> {
+    let wanted = match shards {
+        Some(shards) => shards,
+        None => match Folder::open(runtime, path).await {
+            Ok(folder) => return Ok(folder),
+            Err(FolderError::NotADataFolder { .. }) => default_shards(),
+            Err(error) => return Err(error),
+        },
+    };
+    Folder::open_or_create(runtime, path, wanted).await
+}
+
+/// One shard per core.
+fn default_shards() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u16::try_from(cores).unwrap_or(SHARDS_MAX).min(SHARDS_MAX)
+}
+
+type Started = (Client, Executors<()>, Vec<RecoveryReport>);
+/// What each shard says once it is open, or is not.
+type Opened = flume::Sender<(ShardId, Result<RecoveryReport, OpenError>)>;
+
+fn start_shards(
+    folder: &Folder,
+    options: ShardOptions,
+    runtime_options: &RuntimeOptions,
+) -> Result<Started, OpenEngineError> {
+    let (gateways, receivers): (Vec<_>, Vec<_>) =
+        (0..folder.shards).map(|_| thread_gateway(GATEWAY_CAPACITY)).unzip();
+    let receivers: Arc<[_]> = receivers.into_iter().map(|one| Mutex::new(Some(one))).collect();
+    let (opened, outcomes) = flume::unbounded();
+    let owned = folder.clone();
+    let executors = start(folder.shards, runtime_options, move |runtime, id| {
+        let requests = receivers[usize::from(id.0)].lock().unwrap_or_else(PoisonError::into_inner).take();
+        let requests = requests.expect("a shard starts once");
+        shard_main(runtime, id, owned.clone(), options.clone(), opened.clone(), requests)
+    })?;
+    let mut recovery = Vec::new();
+    let mut failure: Option<(ShardId, OpenError)> = None;
+    for (shard, outcome) in outcomes.iter().take(usize::from(folder.shards)) {
+        match outcome {
+            Ok(report) => recovery.push((shard, report)),
+            // That the catalog's writer is closed follows from the writer's own failure, which says why.
+            Err(OpenError::WriterClosed) if failure.is_some() => {}
+            Err(error) => {
+                if failure.as_ref().is_none_or(|(_, known)| *known == OpenError::WriterClosed) {
+                    failure = Some((shard, error));
+                }
+            }
+        }
+    }
+    let client = Client::new(gateways.into());
+    if let Some((shard, source)) = failure {
+        // Without senders, the shards that were opened close again.
+        drop(client);
+        executors.join();
+        return Err(OpenEngineError::Shard { path: folder.path.clone(), shard, source });
+    }
+    recovery.sort_by_key(|(shard, _)| *shard);
+    Ok((client, executors, recovery.into_iter().map(|(_, report)| report).collect()))
+}
+
+/// One shard's life.
+async fn shard_main(
+    runtime: GlommioRuntime,
+    id: ShardId,
+    folder: Folder,
+    options: ShardOptions,
+    opened: Opened,
+    requests: ThreadReceiver<ThreadMessage>,
+) {
+    let shard_folder = folder.shard(id);
+    match Shard::open(runtime, id, folder.shards, &shard_folder, options).await {
+        Ok((shard, report)) => {
+            // Gone is whoever opens the engine: then nobody sends requests either, and the shard closes.
+            drop(opened.send((id, Ok(report))));
+            drop(opened);
+            serve(shard, requests).await;
+        }
+        Err(error) => {
+            drop(opened.send((id, Err(error))));
+            drop(opened);
+            // Other shards may still be opening, and ask this one: the executor goes on until all are told.
+            while requests.receive().await.is_some() {}
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Why an engine could not be opened or used.
+
+use std::io;
+use std::path::PathBuf;
+
+use thalweg_engine::folder::FolderError;
+use thalweg_engine::model::ShardId;
+use thalweg_engine::shard::OpenError;
+
+use crate::{LockError, StartError};
+
+/// The engine was closed, or its process is ending. What was asked may have been done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the engine is closed")]
+pub struct ClosedError;
+
+/// Why a data folder was not opened. Nothing in it was changed, except that it may have been made.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenEngineError {
+    /// Another process has it open.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The machine lacks something that the executors need.
+    #[error(transparent)]
+    Machine(#[from] StartError),
+    /// The folder could not be made.
+    #[error("the data folder {path:?} could not be made: {source}")]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The folder is not a data folder of this program, or the disk refused.
+    #[error("{path:?} was not opened")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        source: FolderError,
+    },
+    /// A shard could not be opened: damage, a newer version, another number of shards.
+    #[error("shard {shard} of {path:?} was not opened")]
+    Shard {
+        /// The folder.
+        path: PathBuf,
+        /// Which shard.
+        shard: ShardId,
+        /// The cause.
+        source: OpenError,
+    },
+}

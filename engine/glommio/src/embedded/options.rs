@@ -1,0 +1,20 @@
+//! How a data folder is opened.
+
+use thalweg_engine::log::{FlushMethod, LogOptions};
+
+use crate::RuntimeOptions;
+
+/// How [`Engine::open`](super::Engine::open) opens a data folder.
+#[derive(Clone, Debug, Default)]
+pub struct EngineOptions {
+    /// Number of shard-logs of a new folder; an existing folder must have as many. Default (`None`): one per
+    /// core for a new folder, whatever it has for an existing one.
+    pub shards: Option<u16>,
+    /// How writes are made durable. Default (`None`): what the device is fastest with, as measured when the
+    /// folder was first opened on it.
+    pub flush: Option<FlushMethod>,
+    /// Settings of the logs; their flush method is replaced by the one above.
+    pub log: LogOptions,
+    /// Settings of the executors.
+    pub runtime: RuntimeOptions,
+}

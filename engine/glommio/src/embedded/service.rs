@@ -1,0 +1,114 @@
+//! The shard's side: takes the requests of threads and answers them.
+
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use thalweg_engine::client::{AppendError, Appended, ReadError, ShardClient};
+use thalweg_engine::io::{Priority, Runtime};
+use thalweg_engine::model::{Offset, PartitionId};
+use thalweg_engine::shard::{OwnedBatch, Shard};
+
+use super::message::ThreadMessage;
+use crate::GlommioRuntime;
+use crate::gateway::{ReplySlot, ThreadReceiver};
+
+type Client = ShardClient<GlommioRuntime>;
+
+/// Serves until a thread closes the engine, or every thread's sender has gone. On return the shard is closed.
+pub(super) async fn serve(shard: Shard<GlommioRuntime>, requests: ThreadReceiver<ThreadMessage>) {
+    let client = ShardClient::new(shard.clone());
+    let closed = loop {
+        match requests.receive().await {
+            None => break None,
+            Some(ThreadMessage::Close { slot }) => break Some(slot),
+            Some(ThreadMessage::End) => break None,
+            Some(message) => start(&client, message),
+        }
+    };
+    shard.close().await;
+    if let Some(slot) = closed {
+        slot.send(());
+    }
+    // Other shards may still ask this one while they close; it answers, by refusing, until all have closed.
+    loop {
+        match requests.receive().await {
+            None | Some(ThreadMessage::End) => break,
+            Some(_) => {}
+        }
+    }
+}
+
+/// Starts `message`'s work; it is answered when it is done.
+fn start(client: &Client, message: ThreadMessage) {
+    match message {
+        ThreadMessage::Append { partition, batch, slot } => append(client, partition, batch, slot),
+        ThreadMessage::Read { partition, from, bytes_max, wait, slot } => {
+            answer(client, slot, |client| read(client, partition, from, bytes_max, wait));
+        }
+        ThreadMessage::Bounds { partition, slot } => {
+            answer(client, slot, async move |client: Client| client.bounds(partition).await);
+        }
+        ThreadMessage::ProducerPosition { partition, producer, slot } => {
+            let work = async move |client: Client| client.producer_position(partition, producer).await;
+            answer(client, slot, work);
+        }
+        ThreadMessage::ProducerId { slot } => {
+            answer(client, slot, async move |client: Client| client.producer_id().await);
+        }
+        ThreadMessage::CreateTopic { name, partitions, settings, slot } => {
+            let work = async move |client: Client| client.create_topic(&name, partitions, settings).await;
+            answer(client, slot, work);
+        }
+        ThreadMessage::DeleteTopic { name, slot } => {
+            answer(client, slot, async move |client: Client| client.delete_topic(&name).await);
+        }
+        ThreadMessage::AddPartitions { name, total, slot } => {
+            answer(client, slot, async move |client: Client| client.add_partitions(&name, total).await);
+        }
+        ThreadMessage::Topics { slot } => slot.send(client.topics()),
+        ThreadMessage::Run(job) => job(client.clone()),
+        ThreadMessage::Close { .. } | ThreadMessage::End => unreachable!("closing ends the service"),
+    }
+}
+
+fn answer<T, W>(client: &Client, slot: ReplySlot<T>, work: impl FnOnce(Client) -> W)
+where
+    T: Send + 'static,
+    W: Future<Output = T> + 'static,
+{
+    let work = work(client.clone());
+    client.runtime().spawn(Priority::Foreground, async move { slot.send(work.await) });
+}
+
+/// Appends in the order in which threads asked: the batch enters the log before the next request is looked
+/// at, and only the wait for its durability becomes a task.
+fn append(
+    client: &Client,
+    partition: PartitionId,
+    batch: Vec<u8>,
+    slot: ReplySlot<Result<Appended, AppendError>>,
+) {
+    let appender = client.clone();
+    let mut work = Box::pin(async move { appender.append(partition, &batch).await });
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => slot.send(answer),
+        Poll::Pending => {
+            client.runtime().spawn(Priority::Foreground, async move { slot.send(work.await) });
+        }
+    }
+}
+
+/// Reads what is there, or waits up to `wait` for something.
+async fn read(
+    client: Client,
+    partition: PartitionId,
+    from: Offset,
+    bytes_max: usize,
+    wait: Duration,
+) -> Result<Vec<OwnedBatch>, ReadError> {
+    if !wait.is_zero() {
+        client.wait_for_data(partition, from, Some(wait)).await?;
+    }
+    let batches = client.read(partition, from, bytes_max).await?;
+    Ok(batches.into_iter().map(OwnedBatch::from).collect())
+}
