@@ -23,6 +23,7 @@ mod operation;
 mod options;
 mod polled;
 pub mod preflight;
+pub mod probe;
 mod pulse;
 mod runtime;
 mod tasks;
