@@ -144,8 +144,8 @@ pub const OUTBOX_PULL_SIZE: usize = 1 << 20;
 /// Batches that one pull of an outbox takes at most.
 pub const OUTBOX_PULL_BATCHES: usize = 1024;
 
-/// How long a committed outbox position waits for others before the source is told to trim.
-pub const OUTBOX_TRIM_DELAY: Duration = Duration::from_millis(200);
+/// How long a committed outbox position waits for others before the source is told to trim, by default.
+pub const OUTBOX_TRIM_DELAY_DEFAULT: Duration = Duration::from_millis(200);
 
 /// How long a task that cannot go on without space waits before it tries again.
 pub const NO_SPACE_RETRY: Duration = Duration::from_millis(200);

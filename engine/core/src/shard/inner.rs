@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::calls::Calls;
 use super::state::ShardState;
@@ -36,6 +37,7 @@ pub(super) struct Inner<R: Runtime> {
     pub(super) change_turns: Turnstile,
     pub(super) calls: RefCell<Calls>,
     pub(super) closing: Cell<bool>,
+    pub(super) outbox_trim_delay: Cell<Duration>,
     /// Largest batch that fits into a frame with what may travel with it. Bytes.
     pub(super) batch_limit: usize,
     /// Producer ids of this shard's block that are left: the next, and behind the last.
@@ -80,6 +82,13 @@ impl<R: Runtime> Shard<R> {
     #[must_use]
     pub fn stores_memory_size(&self) -> usize {
         self.inner.state.borrow().stores.values().map(crate::store::StoreTable::memory_size).sum()
+    }
+
+    /// Sets how long a committed outbox position waits for others before the source is told to trim;
+    /// [`OUTBOX_TRIM_DELAY_DEFAULT`](crate::limits::OUTBOX_TRIM_DELAY_DEFAULT) at the start. Each trim is a
+    /// write at the source.
+    pub fn set_outbox_trim_delay(&self, delay: Duration) {
+        self.inner.outbox_trim_delay.set(delay);
     }
 
     /// Throws away everything that was decided and is not committed, and derives it anew from the frames in

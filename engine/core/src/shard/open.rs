@@ -10,7 +10,7 @@ use super::state::ShardState;
 use super::wake::Turnstile;
 use super::{MeshMessage, Reply};
 use crate::io::{Mesh, Priority, Runtime};
-use crate::limits::{BATCH_SIZE_MAX, FRAME_COMPANIONS_SIZE, SHARDS_MAX};
+use crate::limits::{BATCH_SIZE_MAX, FRAME_COMPANIONS_SIZE, OUTBOX_TRIM_DELAY_DEFAULT, SHARDS_MAX};
 use crate::log::format::FRAME_HEADER_SIZE;
 use crate::log::{self, Log, LogOptions, RecoveryReport};
 use crate::model::ShardId;
@@ -76,6 +76,7 @@ impl<R: Runtime> Shard<R> {
                 change_turns: Turnstile::default(),
                 calls: RefCell::new(Calls::new(shards)),
                 closing: Cell::new(false),
+                outbox_trim_delay: Cell::new(OUTBOX_TRIM_DELAY_DEFAULT),
                 batch_limit: room.min(BATCH_SIZE_MAX),
                 producer_ids: Cell::new((0, 0)),
                 producer_turns: Turnstile::default(),

@@ -15,7 +15,7 @@ use super::submit::{outbox_stream, plain};
 use super::{OutboxBatch, Reply, Request};
 use crate::client::{AppendError, ReadError};
 use crate::io::{Priority, Runtime};
-use crate::limits::{NO_SPACE_RETRY, OUTBOX_PULL_BATCHES, OUTBOX_PULL_SIZE, OUTBOX_TRIM_DELAY};
+use crate::limits::{NO_SPACE_RETRY, OUTBOX_PULL_BATCHES, OUTBOX_PULL_SIZE};
 use crate::log::format::EntryKind;
 use crate::model::{Offset, PartitionId, ShardId};
 
@@ -122,7 +122,7 @@ impl<R: Runtime> Shard<R> {
 impl<R: Runtime> Inner<R> {
     /// Tells `source` of the committed position, if it is news; whether more is on its way.
     async fn trim_source_once(&self, source: ShardId) -> bool {
-        self.runtime.sleep(OUTBOX_TRIM_DELAY).await;
+        self.runtime.sleep(self.outbox_trim_delay.get()).await;
         let up_to = {
             let mut state = self.state.borrow_mut();
             let inbox = state.inboxes.entry(source).or_default();

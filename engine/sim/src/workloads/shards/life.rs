@@ -118,6 +118,8 @@ pub(super) async fn live(runtime: SimRuntime, process: Rc<Process>) {
         }
     };
     runtime.mark("shards.opened");
+    let trim_delays_us = [10, 500, 20_000];
+    shard.set_outbox_trim_delay(Duration::from_micros(trim_delays_us[(runtime.random() % 3) as usize]));
     let driver = Driver { client: ShardClient::new(shard.clone()), shard: shard.clone(), process };
     if make_topics(&driver).await.is_ok() {
         drive(&driver).await;
