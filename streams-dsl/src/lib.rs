@@ -31,6 +31,7 @@
 //! | `state` | keys changed since the last commit, and the store behind them |
 //! | [`task`] | one sub-topology on one partition: reading, processing, committing |
 //! | [`driver`] | tasks in memory on a virtual clock, for tests |
+//! | [`runner`] | tasks on a shard of an engine |
 //! | [`serdes`] | formats of keys and values |
 //!
 //! Invariant: outputs, state changes and input positions of a task become durable in one commit or not at all,
@@ -43,6 +44,7 @@ pub mod driver;
 mod graph;
 pub mod limits;
 mod processor;
+pub mod runner;
 pub mod serdes;
 mod state;
 pub mod task;
@@ -55,5 +57,6 @@ pub use builder::{
 };
 pub use driver::TestDriver;
 pub use graph::TopologyError;
+pub use runner::{RunnerOptions, StreamsRunner};
 pub use text::{unicode_words, words};
 pub use topology::{PlanOptions, SubTopology, Topology};

@@ -46,3 +46,18 @@ const _: () = assert!(
     2 * NAME_SIZE_MAX + 16 < thalweg_engine::limits::TOPIC_NAME_SIZE_MAX,
     "the name of a repartition topic is a topic name"
 );
+
+/// Bytes of an input that are read ahead of its task.
+pub const TASK_QUEUE_BYTES: usize = 4 << 20;
+
+/// Smallest size at which commits are cut when larger ones do not fit into a frame. Bytes.
+pub const COMMIT_SIZE_TARGET_MIN: usize = 4 << 10;
+
+/// Between two attempts to commit while there is no space.
+pub const NO_SPACE_RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Between two looks for a topic that another shard is making.
+pub const TOPIC_RETRY_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Most looks for a topic that another shard is making.
+pub const TOPIC_RETRIES_MAX: usize = 2000;

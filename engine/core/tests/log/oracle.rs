@@ -48,17 +48,16 @@ pub(crate) fn stream_of(entry: &Entry) -> Option<StreamId> {
 }
 
 impl Oracle {
-    /// The log's frames up to `last` are in it, and no others: returns those that are lost, none of which was
-    /// acknowledged.
-    pub(crate) fn settle(&mut self, last: Sequence) -> Vec<Attempt> {
+    /// The log's frames up to `last` are in it, and no others.
+    pub(crate) fn settle(&mut self, last: Sequence) {
         assert!(
             last >= self.acknowledged,
             "frames to {last} are there; acknowledged were {}",
             self.acknowledged
         );
         self.advance(last);
+        self.attempts.clear();
         self.acknowledged = last;
-        std::mem::take(&mut self.attempts)
     }
 
     /// The log's frames up to `last` are in it; what comes later is not known.

@@ -128,17 +128,19 @@ async fn live(runtime: SimRuntime, options: LogOptions, oracle: Rc<RefCell<Oracl
         Err(error) => panic!("the log does not open: {error}: {error:?}"),
     };
     runtime.mark("log.opened");
-    let lost = {
+    {
         let mut oracle = oracle.borrow_mut();
-        let state = state.borrow();
-        assert_eq!(report.frames, state.recovered);
-        let lost = oracle.settle(report.last);
-        assert_eq!(oracle.model, state.model, "the state is the fold over frames to {}", report.last);
-        lost
-    };
-    let next = oracle.borrow().streams.iter().map(|(id, stream)| (*id, stream.end)).collect();
-    let mut driver = Driver { runtime, log, state, oracle, prng, next, life };
-    if driver.run(lost).await.is_ok() {
+        assert_eq!(report.frames, state.borrow().recovered);
+        oracle.settle(report.last);
+        assert_eq!(
+            oracle.model,
+            state.borrow().model,
+            "the state is the fold over frames to {}",
+            report.last
+        );
+    }
+    let mut driver = Driver { runtime, log, state, oracle, prng, next: BTreeMap::new(), life };
+    if driver.run().await.is_ok() {
         driver.log.close().await;
         driver.take_acknowledged();
     }
@@ -159,10 +161,8 @@ struct Driver {
 struct Failed;
 
 impl Driver {
-    async fn run(&mut self, lost: Vec<Attempt>) -> Result<(), Failed> {
-        if self.life.operations > 0 && self.prng.coin() {
-            self.retry(lost).await?;
-        }
+    async fn run(&mut self) -> Result<(), Failed> {
+        self.next = self.oracle.borrow().streams.iter().map(|(id, stream)| (*id, stream.end)).collect();
         if self.life.last || self.prng.below(4) == 0 {
             self.check_all().await?;
         }
@@ -186,29 +186,6 @@ impl Driver {
         if self.prng.coin() {
             self.check_all().await?;
         }
-        Ok(())
-    }
-
-    /// Appends the first lost frame again, as a client would whose append was never answered: the same bytes in
-    /// the same place, before which and behind which there may be leftovers of the last life.
-    async fn retry(&mut self, lost: Vec<Attempt>) -> Result<(), Failed> {
-        let Some(first) = lost.first().map(|attempt| attempt.sequence) else { return Ok(()) };
-        let frame: Vec<Attempt> = lost.into_iter().take_while(|attempt| attempt.sequence == first).collect();
-        let entries: Vec<DraftEntry<'_>> = (frame.iter())
-            .map(|attempt| DraftEntry { entry: attempt.entry, payload: &attempt.payload })
-            .collect();
-        let Ok(sequence) = self.log.append(&entries) else { return Err(Failed) };
-        for attempt in frame {
-            if let Some(stream) = stream_of(&attempt.entry) {
-                let outbox = attempt.entry.kind == EntryKind::OutboxBatch.raw();
-                let span = if outbox { 1 } else { u64::from(attempt.entry.count) };
-                *self.next.entry(stream).or_default() += span;
-            }
-            self.oracle.borrow_mut().attempts.push(Attempt { sequence, ..attempt });
-        }
-        self.runtime.count("log.retried");
-        self.log.wait_committed(sequence).await.map_err(|_| Failed)?;
-        self.take_acknowledged();
         Ok(())
     }
 

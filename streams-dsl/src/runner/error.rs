@@ -1,0 +1,80 @@
+//! Why a topology does not start, and why a task ends.
+
+use thalweg_engine::client::{CatalogError, CommitError, NameStoreError, ReadError};
+use thalweg_engine::model::{BatchError, Offset};
+
+use crate::task::TaskError;
+
+/// Why a topology was not started. No task runs.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StartError {
+    /// A topic that is read, or may not be made, does not exist.
+    #[error("topic '{topic}' does not exist")]
+    UnknownTopic {
+        /// The topic.
+        topic: String,
+    },
+    /// A topic could not be made.
+    #[error("topic '{topic}' could not be made")]
+    Catalog {
+        /// The topic.
+        topic: String,
+        /// Why.
+        #[source]
+        source: CatalogError,
+    },
+    /// Topics that feed one store by key have different numbers of partitions, so that a key would have more
+    /// than one place.
+    #[error(
+        "topics '{one}' with {one_partitions} partitions and '{other}' with {other_partitions} feed one store; \
+         give them equally many"
+    )]
+    NotCopartitioned {
+        /// The one topic.
+        one: String,
+        /// Its partitions.
+        one_partitions: u32,
+        /// The other topic.
+        other: String,
+        /// Its partitions.
+        other_partitions: u32,
+    },
+}
+
+/// Why a task ended. What it had committed stays; started again, it goes on from there.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TaskFailure {
+    /// Processing failed.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// An input could not be read.
+    #[error("partition {partition} of topic '{topic}' could not be read")]
+    Read {
+        /// The topic.
+        topic: String,
+        /// Number of the partition in it.
+        partition: u32,
+        /// Why.
+        #[source]
+        source: ReadError,
+    },
+    /// A batch of an input is no native batch.
+    #[error("partition {partition} of topic '{topic}' has no native batch at offset {offset}")]
+    Batch {
+        /// The topic.
+        topic: String,
+        /// Number of the partition in it.
+        partition: u32,
+        /// First offset of the batch.
+        offset: Offset,
+        /// What is wrong with it; nothing if it is of another encoding.
+        #[source]
+        source: Option<BatchError>,
+    },
+    /// A commit was refused.
+    #[error("the commit was refused")]
+    Commit(#[from] CommitError),
+    /// The task or one of its stores could not be named.
+    #[error("the task or a store could not be named")]
+    Name(#[from] NameStoreError),
+}

@@ -1,0 +1,88 @@
+//! Waking tasks of one executor.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Poll, Waker};
+
+/// Wakes one task. A signal given while nobody waits is kept for the next wait.
+#[derive(Debug, Default)]
+pub(super) struct Signal {
+    given: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Signal {
+    pub(super) fn give(&self) {
+        self.given.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Ends when a signal is given, or was given since the last wait.
+    pub(super) fn wait(&self) -> impl Future<Output = ()> + '_ {
+        poll_fn(|context| {
+            if self.given.replace(false) {
+                return Poll::Ready(());
+            }
+            self.waker.replace(Some(context.waker().clone()));
+            Poll::Pending
+        })
+    }
+}
+
+/// Once set, set for ever. Any number of tasks may wait.
+#[derive(Debug, Default)]
+pub(super) struct Flag {
+    is_set: Cell<bool>,
+    wakers: RefCell<Vec<Waker>>,
+}
+
+impl Flag {
+    pub(super) fn set(&self) {
+        self.is_set.set(true);
+        for waker in self.wakers.take() {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.is_set.get()
+    }
+
+    pub(super) fn wait(&self) -> impl Future<Output = ()> + '_ {
+        poll_fn(|context| {
+            if self.is_set.get() {
+                return Poll::Ready(());
+            }
+            let mut wakers = self.wakers.borrow_mut();
+            if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                wakers.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+    }
+}
+
+/// What [`race`] ended with.
+pub(super) enum First<A, B> {
+    /// The one future's result.
+    One(A),
+    /// The other's.
+    Other(B),
+}
+
+/// Ends with the first of two futures; the other is dropped, so neither may be a disk operation. If both are
+/// ready the one wins.
+pub(super) async fn race<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> First<A, B> {
+    let mut one = pin!(one);
+    let mut other = pin!(other);
+    poll_fn(|context| {
+        if let Poll::Ready(result) = one.as_mut().poll(context) {
+            return Poll::Ready(First::One(result));
+        }
+        other.as_mut().poll(context).map(First::Other)
+    })
+    .await
+}
