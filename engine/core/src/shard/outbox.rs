@@ -57,30 +57,26 @@ impl<R: Runtime> Shard<R> {
     /// Writes `batches` and the position behind them, in as few frames as they fit into.
     async fn take_in(&self, source: ShardId, position: u64, batches: &[OutboxBatch]) -> Result<(), ()> {
         let mut rest = batches;
-        let mut first = position - batches.len() as u64;
+        let mut count = rest.len();
         while !rest.is_empty() {
-            let mut size = 0;
-            let fits = |batch: &&OutboxBatch| {
-                size += batch.bytes.len() + 128;
-                size <= self.inner.batch_limit
-            };
-            let count = rest.iter().take_while(fits).count().max(1);
+            count = count.min(rest.len());
             let (now, later) = rest.split_at(count);
-            first += count as u64;
-            loop {
-                let taken = self.inner.submit(|inner| inner.submit_inbox(source, first, now)).await;
-                match taken {
-                    Ok(_) => break,
-                    Err(AppendError::NoSpace) => self.inner.runtime.sleep(NO_SPACE_RETRY).await,
-                    Err(AppendError::Closed) => return Err(()),
-                    Err(error) => {
-                        let reason = format!("a batch of the outbox of shard {source} does not fit: {error}");
-                        self.inner.runtime.halt(&reason);
-                        return Err(());
-                    }
+            let behind = position - later.len() as u64;
+            match self.inner.submit(|inner| inner.submit_inbox(source, behind, now)).await {
+                Ok(_) => rest = later,
+                Err(AppendError::BatchTooLarge { .. }) if count > 1 => {
+                    self.inner.runtime.mark("outbox-split");
+                    count = count.div_ceil(2);
+                }
+                Err(AppendError::NoSpace) => self.inner.runtime.sleep(NO_SPACE_RETRY).await,
+                Err(AppendError::Closed) => return Err(()),
+                // It was part of a larger frame at its source: only smaller frames here explain this.
+                Err(error) => {
+                    let reason = format!("a batch of the outbox of shard {source} was refused: {error}");
+                    self.inner.runtime.halt(&reason);
+                    return Err(());
                 }
             }
-            rest = later;
         }
         Ok(())
     }
