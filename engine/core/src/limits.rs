@@ -138,6 +138,9 @@ pub const MESH_CREDITS_CONTROL: usize = 8;
 /// Longest that one request waits at another shard for records to come; the asking shard then asks again.
 pub const REMOTE_WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// Bytes of batches after which a client's read returns, whatever more was asked for.
+pub const CLIENT_READ_SIZE_MAX: usize = 16 << 20;
+
 /// Bytes of batches after which a pull of an outbox is answered.
 pub const OUTBOX_PULL_SIZE: usize = 1 << 20;
 

@@ -182,8 +182,9 @@ impl<R: Runtime> ShardClient<R> {
         self.shard.append(partition, batch).await
     }
 
-    /// Reads whole batches: the first holds `from`, none is added once `bytes_max` is reached. Empty at the
-    /// partition's end. Only committed records are seen.
+    /// Reads whole batches: the first holds `from`, further ones while all together fit into `bytes_max` and
+    /// [`CLIENT_READ_SIZE_MAX`](crate::limits::CLIENT_READ_SIZE_MAX). Empty at the partition's end. Only committed records are
+    /// seen.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -9,6 +9,7 @@ use super::inner::Inner;
 use super::wake::at_most;
 use crate::client::{Bounds, ProducerPosition, ReadError};
 use crate::io::Runtime;
+use crate::limits::CLIENT_READ_SIZE_MAX;
 use crate::log::{ReadBatch, ReadError as LogError};
 use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, RecordSequence, StreamId};
 
@@ -75,6 +76,7 @@ impl<R: Runtime> Inner<R> {
         if from == end {
             return Ok(Vec::new());
         }
+        let bytes_max = bytes_max.min(CLIENT_READ_SIZE_MAX);
         let read = self.log.read(StreamId::partition(partition), from, bytes_max).await;
         read.map_err(|error| read_error(error, partition, from))
     }
