@@ -1,5 +1,7 @@
 //! The log against the simulator: nothing acknowledged is lost, nothing unacknowledged is half there.
 
+mod damage;
+mod format;
 mod oracle;
 mod seeds;
 mod state;
