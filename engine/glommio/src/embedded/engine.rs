@@ -66,7 +66,8 @@ impl Engine {
     pub fn open(path: &Path, options: EngineOptions) -> Result<Self, OpenEngineError> {
         let path = make_folder(path)?;
         let lock = FolderLock::acquire(&path)?;
-        let (folder, device) = prepare(&path, &options)?;
+        let folder = open_folder_alone(&path, &options)?;
+        let device = device::learn(&path, &options.runtime, options.flush.is_none())?;
         let flush = options.flush.unwrap_or(device.flush);
         let mut shard_options = ShardOptions { log: options.log };
         shard_options.log.flush = flush;
@@ -151,22 +152,16 @@ fn make_folder(path: &Path) -> Result<PathBuf, OpenEngineError> {
     path.canonicalize().map_err(unusable)
 }
 
-/// Reads or makes the manifest and learns about the device, on an executor of its own: how many shards there
-/// will be follows from it.
-fn prepare(path: &Path, options: &EngineOptions) -> Result<(Folder, Device), OpenEngineError> {
+/// Reads or makes the manifest, on an executor of its own: how many shards there will be follows from it.
+fn open_folder_alone(path: &Path, options: &EngineOptions) -> Result<Folder, OpenEngineError> {
     let runtime_options = RuntimeOptions { pin: false, ..options.runtime.clone() };
-    let (path, shards, flush) = (path.to_owned(), options.shards, options.flush);
-    let failed_at = path.clone();
+    let (folder, shards) = (path.to_owned(), options.shards);
     let executors = start(1, &runtime_options, move |runtime, _| {
-        let path = path.clone();
-        async move {
-            let folder = open_folder(&runtime, &path, shards).await?;
-            let device = device::learn(&runtime, &path, flush.is_none()).await?;
-            Ok::<_, FolderError>((folder, device))
-        }
+        let folder = folder.clone();
+        async move { open_folder(&runtime, &folder, shards).await }
     })?;
-    let prepared = executors.join().remove(0);
-    prepared.map_err(|source| OpenEngineError::Folder { path: failed_at, source })
+    let opened = executors.join().remove(0);
+    opened.map_err(|source| OpenEngineError::Folder { path: path.to_owned(), source })
 }
 
 async fn open_folder(
