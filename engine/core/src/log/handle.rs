@@ -53,18 +53,7 @@ impl<R: Runtime> Log<R> {
         shared.spawn(Priority::Foreground, run_writer(Rc::clone(&shared)));
         shared.spawn(Priority::Background, run_filler(Rc::clone(&shared)));
         shared.spawn(Priority::Background, run_keeper(Rc::clone(&shared)));
-        let log = Self { shared };
-        if report.damage_accepted.is_some() {
-            // A frame of this start takes the place of the lost one: what lies behind it and knows the lost one
-            // durable is a leftover from then on, and is not damage to be accepted again.
-            let appended = log.shared.tail.borrow_mut().append_empty(&log.shared.runtime);
-            if let Ok(sequence) = appended {
-                log.shared.writer.give();
-                // If it cannot be written, the log has closed itself, and says so to whoever uses it.
-                let _ = log.wait_committed(sequence).await;
-            }
-        }
-        Ok((log, report))
+        Ok((Self { shared }, report))
     }
 
     /// Puts `entries` into the open frame, all into one, and returns the number that the frame will have.

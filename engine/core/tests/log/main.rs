@@ -1,7 +1,5 @@
 //! The log against the simulator: nothing acknowledged is lost, nothing unacknowledged is half there.
 
-mod damage;
-mod format;
 mod oracle;
 mod seeds;
 mod state;

@@ -1,8 +1,0 @@
-//! `thalweg-perf`: see the crate's documentation.
-#![forbid(unsafe_code)]
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    thalweg_perf::run()
-}

@@ -1,0 +1,15 @@
+//! The command line: what can be said, and nothing of what is done about it.
+
+mod data;
+mod demo;
+mod records;
+mod root;
+mod streams;
+mod topic;
+
+pub use data::{DataArgs, OpenArgs};
+pub use demo::DemoArgs;
+pub use records::{ConsumeArgs, Format, ProduceArgs, Start};
+pub use root::{Command, CompletionsArgs, Thalweg};
+pub use streams::{StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsRunArgs, StreamsTestArgs};
+pub use topic::{TopicArgs, TopicCommand, TopicCreateArgs, TopicListArgs, TopicNameArgs};

@@ -1,0 +1,101 @@
+//! `thalweg produce` and `thalweg consume`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::DataArgs;
+
+/// What to append.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Each line is one record; its bytes are taken as they are, without the line's end.
+
+Examples:
+  thalweg produce lines --data ./data < book.txt
+  printf 'k1\\tv1\\nk2\\tv2\\n' | thalweg produce pairs --key-separator '\\t' --data ./data")]
+pub struct ProduceArgs {
+    /// Name of the topic; it must exist.
+    pub topic: String,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Read this file instead of standard input.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Split each line at the first occurrence of this text into key and value (\t is a tab). A line
+    /// without it has no key.
+    #[arg(long, value_name = "TEXT")]
+    pub key_separator: Option<String>,
+    /// Append to this partition. Default: by the key's hash, or in turn for records without key.
+    #[arg(long, value_name = "N")]
+    pub partition: Option<u32>,
+    /// Print one JSON object with the number of records and the offsets.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How bytes are printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// As text; bytes that are not UTF-8 are replaced.
+    Text,
+    /// As a signed 64-bit big-endian integer, or as hex digits if there are not eight bytes.
+    I64,
+    /// As hex digits.
+    Hex,
+}
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Start {
+    /// The oldest record.
+    Beginning,
+    /// Behind the newest record.
+    End,
+    /// This offset.
+    Offset(u64),
+}
+
+/// What to print.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  thalweg consume lines --data ./data --max 10
+  thalweg consume word-counts --data ./data --value-format i64 --json")]
+pub struct ConsumeArgs {
+    /// Name of the topic.
+    pub topic: String,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Read this partition only. Default: all, one after the other.
+    #[arg(long, value_name = "N")]
+    pub partition: Option<u32>,
+    /// Where to begin: `beginning`, `end` or an offset.
+    #[arg(long, value_name = "WHERE", default_value = "beginning", value_parser = parse_start)]
+    pub from: Start,
+    /// Stop after this many records.
+    #[arg(long, value_name = "N")]
+    pub max: Option<u64>,
+    /// How keys are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub key_format: Format,
+    /// How values are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub value_format: Format,
+    /// Print one JSON object a line, with partition, offset, timestamp, key, value and headers.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn parse_start(text: &str) -> Result<Start, String> {
+    match text {
+        "beginning" => Ok(Start::Beginning),
+        "end" => Ok(Start::End),
+        number => number
+            .parse()
+            .map(Start::Offset)
+            .map_err(|_| format!("'{number}' is neither 'beginning' nor 'end' nor an offset")),
+    }
+}

@@ -1,0 +1,59 @@
+//! The commands.
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{ConsumeArgs, DemoArgs, ProduceArgs, StreamsArgs, TopicArgs};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done
+    1  failed; the reason is on standard error
+    2  wrong usage, or an input file that says something wrong
+    3  no such topic, partition, folder or file
+    4  the data folder is in use by another process
+    5  the data folder was refused: damage, a newer version, another number of shards
+    6  this machine lacks something: io_uring, locked memory, direct I/O, room
+   70  the disk failed while writing; nothing more was acknowledged
+  130  interrupted
+
+Examples:
+  thalweg demo                                   count the words of this program's own sources
+  thalweg demo book.txt --copies 10 --json       count a book ten times, print one JSON object
+  thalweg topic create lines --partitions 2 --data ./data
+  seq 1000 | thalweg produce lines --data ./data
+  thalweg streams run word-count.yaml --data ./data --until-idle
+  thalweg consume word-counts --data ./data --value-format i64";
+
+/// Message broker and stream processor for one Linux machine: one durable log per core.
+#[derive(Debug, Parser)]
+#[command(name = "thalweg", version, about, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Thalweg {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Count the words of a text in a durable, exactly-once topology, and show how fast that is.
+    Demo(DemoArgs),
+    /// Run or look at a topology written in YAML.
+    Streams(StreamsArgs),
+    /// Create, list, describe and delete topics.
+    Topic(TopicArgs),
+    /// Append lines of standard input or of a file to a topic.
+    Produce(ProduceArgs),
+    /// Print the records of a topic.
+    Consume(ConsumeArgs),
+    /// Print a completion script for a shell.
+    Completions(CompletionsArgs),
+}
+
+/// Which shell to complete for.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: thalweg completions bash > /etc/bash_completion.d/thalweg")]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,69 @@
+//! `thalweg streams`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::DataArgs;
+
+/// What to do with a topology.
+#[derive(Args, Debug)]
+pub struct StreamsArgs {
+    #[command(subcommand)]
+    /// The action.
+    pub command: StreamsCommand,
+}
+
+/// What to do with a topology.
+#[derive(Debug, Subcommand)]
+pub enum StreamsCommand {
+    /// Run a topology until interrupted, or until its input is used up.
+    Run(StreamsRunArgs),
+    /// Show what a topology is made of, without running it.
+    Describe(StreamsDescribeArgs),
+    /// Run the tests that a topology's file contains, without a data folder.
+    Test(StreamsTestArgs),
+}
+
+/// The topology to run.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Topics that the topology reads or writes and that do not exist are created.
+
+Example: thalweg streams run word-count.yaml --data ./data --until-idle")]
+pub struct StreamsRunArgs {
+    /// The topology's file.
+    pub file: PathBuf,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Stop when everything in the source topics has been processed.
+    #[arg(long)]
+    pub until_idle: bool,
+    /// Partitions of the topics that are created.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub partitions: u32,
+    /// Longest time between two commits. Milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub commit_interval_ms: u64,
+    /// Print one JSON object at the end.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The topology to look at.
+#[derive(Args, Debug)]
+pub struct StreamsDescribeArgs {
+    /// The topology's file.
+    pub file: PathBuf,
+    /// Print a Mermaid flowchart.
+    #[arg(long)]
+    pub mermaid: bool,
+}
+
+/// The topology to test.
+#[derive(Args, Debug)]
+pub struct StreamsTestArgs {
+    /// The topology's file.
+    pub file: PathBuf,
+}

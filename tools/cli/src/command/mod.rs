@@ -1,0 +1,8 @@
+//! One file per command.
+
+pub mod completions;
+pub mod consume;
+pub mod demo;
+pub mod produce;
+pub mod streams;
+pub mod topic;

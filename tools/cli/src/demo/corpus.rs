@@ -1,0 +1,261 @@
+//! The text to count, cut into lines.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hashbrown::HashMap;
+
+use super::words::Words;
+
+/// Largest text, all files together. Bytes.
+pub const CORPUS_SIZE_MAX: usize = 1 << 30;
+
+/// Longest line: a longer one is cut between two words. Bytes.
+pub const LINE_SIZE_MAX: usize = 64 << 10;
+
+/// Longest word. Bytes.
+pub const WORD_SIZE_MAX: usize = 1 << 20;
+
+/// Counts by word, with a fixed hasher.
+pub type Counts = HashMap<Vec<u8>, u64, foldhash::fast::FixedState>;
+
+/// Why a text cannot be counted.
+#[derive(Debug, thiserror::Error)]
+pub enum CorpusError {
+    /// A file could not be read.
+    #[error("{path:?} cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// All files together exceed the limit.
+    #[error("the text is larger than {limit} bytes with {path:?}; give fewer files, or --copies instead")]
+    TooLarge {
+        /// The file that is too much.
+        path: PathBuf,
+        /// [`CORPUS_SIZE_MAX`].
+        limit: usize,
+    },
+    /// A word exceeds the limit: the file is hardly text.
+    #[error("{path:?} holds a word of more than {limit} bytes at byte {at}; is it a text?")]
+    WordTooLong {
+        /// The file.
+        path: PathBuf,
+        /// Where the word begins.
+        at: usize,
+        /// [`WORD_SIZE_MAX`].
+        limit: usize,
+    },
+    /// There is no word at all.
+    #[error("there is no word of [a-z0-9_] in the text")]
+    Empty,
+    /// No text was named and the default is not there.
+    #[error("the sources that this program was built from are not in {looked_in:?}; name a text file")]
+    NoDefault {
+        /// The folder that holds them after a build.
+        looked_in: PathBuf,
+    },
+}
+
+/// A text in memory.
+#[derive(Debug)]
+pub struct Corpus {
+    bytes: Vec<u8>,
+    /// Beginning and end of each line in `bytes`.
+    lines: Vec<(u32, u32)>,
+    name: String,
+}
+
+const _: () = assert!(CORPUS_SIZE_MAX <= u32::MAX as usize, "a line's place fits into 32 bits");
+
+impl Corpus {
+    /// Reads `paths`, one after the other.
+    ///
+    /// # Errors
+    /// [`CorpusError`].
+    pub fn read(paths: &[PathBuf]) -> Result<Self, CorpusError> {
+        let name = match paths {
+            [one] => one.display().to_string(),
+            many => format!("{} files", many.len()),
+        };
+        let mut corpus = Self { bytes: Vec::new(), lines: Vec::new(), name };
+        for path in paths {
+            corpus.add_file(path)?;
+        }
+        Ok(corpus)
+    }
+
+    /// Reads the sources of the packages that this program was built from.
+    ///
+    /// # Errors
+    /// [`CorpusError::NoDefault`], if they are not on this machine.
+    pub fn read_own_sources() -> Result<Self, CorpusError> {
+        let (paths, looked_in) = super::own_sources::find();
+        if paths.is_empty() {
+            return Err(CorpusError::NoDefault { looked_in });
+        }
+        let mut corpus = Self::read(&paths)?;
+        corpus.name = format!("the {} source files this program was built from", paths.len());
+        Ok(corpus)
+    }
+
+    /// What was read, for people.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of lines.
+    #[must_use]
+    pub fn line_count(&self) -> u64 {
+        self.lines.len() as u64
+    }
+
+    /// Bytes of all lines, their ends not counted.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.lines.iter().map(|(from, to)| u64::from(to - from)).sum()
+    }
+
+    /// Line `index` of the text repeated for ever.
+    ///
+    /// # Panics
+    /// If there is no line.
+    #[must_use]
+    pub fn line(&self, index: u64) -> &[u8] {
+        let (from, to) = self.lines[(index % self.line_count()) as usize];
+        &self.bytes[from as usize..to as usize]
+    }
+
+    /// Names this text among others: CRC-32 over its lines.
+    #[must_use]
+    pub fn fingerprint(&self) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        for index in 0..self.line_count() {
+            hasher.update(self.line(index));
+            hasher.update(b"\n");
+        }
+        hasher.finalize()
+    }
+
+    /// Counts the words of one copy, in the plainest way: what the topology's result is checked against.
+    #[must_use]
+    pub fn count(&self) -> Counts {
+        let mut counts = Counts::default();
+        let mut word = Vec::new();
+        for index in 0..self.line_count() {
+            for found in Words::new(self.line(index)) {
+                word.clear();
+                word.extend(found.iter().map(u8::to_ascii_lowercase));
+                match counts.get_mut(&word) {
+                    Some(count) => *count += 1,
+                    None => drop(counts.insert(word.clone(), 1)),
+                }
+            }
+        }
+        counts
+    }
+
+    fn add_file(&mut self, path: &Path) -> Result<(), CorpusError> {
+        let unreadable = |source| CorpusError::Unreadable { path: path.to_owned(), source };
+        let size = fs::metadata(path).map_err(unreadable)?.len();
+        if size > (CORPUS_SIZE_MAX - self.bytes.len()) as u64 {
+            return Err(CorpusError::TooLarge { path: path.to_owned(), limit: CORPUS_SIZE_MAX });
+        }
+        let start = self.bytes.len();
+        let text = fs::read(path).map_err(unreadable)?;
+        if text.len() > CORPUS_SIZE_MAX - start {
+            // It grew while it was read, or is no plain file.
+            return Err(CorpusError::TooLarge { path: path.to_owned(), limit: CORPUS_SIZE_MAX });
+        }
+        let mut at = start;
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            let end = at + line.strip_suffix(b"\n").map_or(line.len(), <[u8]>::len);
+            self.add_line(path, &text, (at, end), start)?;
+            at += line.len();
+        }
+        self.bytes.extend_from_slice(&text);
+        Ok(())
+    }
+
+    /// Adds the line that will lie at `from..to`, in pieces if it is long.
+    fn add_line(
+        &mut self,
+        path: &Path,
+        text: &[u8],
+        (mut from, to): (usize, usize),
+        file_start: usize,
+    ) -> Result<(), CorpusError> {
+        while to - from > LINE_SIZE_MAX {
+            let rest = &text[from - file_start..to - file_start];
+            let cut = cut_between_words(rest, LINE_SIZE_MAX);
+            if cut > WORD_SIZE_MAX {
+                let at = from - file_start;
+                return Err(CorpusError::WordTooLong { path: path.to_owned(), at, limit: WORD_SIZE_MAX });
+            }
+            self.lines.push((from as u32, (from + cut) as u32));
+            from += cut;
+        }
+        self.lines.push((from as u32, to as u32));
+        Ok(())
+    }
+}
+
+/// Where to cut `line`: behind the last byte before `limit` that is in no word, else behind the first one
+/// after it, else at the end.
+fn cut_between_words(line: &[u8], limit: usize) -> usize {
+    let separates = |byte: &u8| !Words::is_word_byte(*byte);
+    match line[..limit].iter().rposition(separates) {
+        Some(at) => at + 1,
+        None => line[limit..].iter().position(separates).map_or(line.len(), |at| limit + at + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn corpus(text: &[u8], test: &str) -> Result<Corpus, CorpusError> {
+        let path = std::env::temp_dir().join(format!("thalweg-corpus-{test}-{}", std::process::id()));
+        fs::write(&path, text).expect("the temporary folder can be written");
+        let corpus = Corpus::read(std::slice::from_ref(&path));
+        fs::remove_file(&path).expect("the file was just written");
+        corpus
+    }
+
+    #[test]
+    fn lines_are_those_of_the_text() {
+        let corpus = corpus(b"one two\n\nthree\r\nlast", "lines").unwrap();
+        let lines: Vec<&[u8]> = (0..corpus.line_count()).map(|i| corpus.line(i)).collect();
+        assert_eq!(lines, [&b"one two"[..], b"", b"three\r", b"last"]);
+        assert_eq!(corpus.line(4), b"one two");
+    }
+
+    #[test]
+    fn words_are_counted_by_bytes_whatever_the_encoding() {
+        let corpus = corpus(b"The the_2 THE \xff\xfethe\xc3\xa9the\n", "bytes").unwrap();
+        let counts = corpus.count();
+        assert_eq!(counts.get(&b"the"[..]), Some(&4));
+        assert_eq!(counts.get(&b"the_2"[..]), Some(&1));
+        assert_eq!(counts.len(), 2);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_words() {
+        let text = b"word ".repeat(100_000);
+        let corpus = corpus(&text, "long").unwrap();
+        assert!(corpus.line_count() > 1);
+        assert!((0..corpus.line_count()).all(|i| corpus.line(i).len() <= LINE_SIZE_MAX));
+        assert_eq!(corpus.count().get(&b"word"[..]), Some(&100_000));
+    }
+
+    #[test]
+    fn a_long_word_is_kept_whole_and_an_endless_one_is_refused() {
+        let corpus_of_long = corpus(&b"x".repeat(LINE_SIZE_MAX + 7), "word").unwrap();
+        assert_eq!(corpus_of_long.count().len(), 1);
+        let error = corpus(&b"x".repeat(WORD_SIZE_MAX + 1), "endless").unwrap_err();
+        assert!(matches!(error, CorpusError::WordTooLong { at: 0, .. }), "{error}");
+    }
+}

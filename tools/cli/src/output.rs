@@ -1,0 +1,34 @@
+//! Standard output: a reader that has gone away ends the program quietly.
+
+use std::io::{ErrorKind, Write};
+
+use serde_json::Value;
+
+use crate::exit::{ExitCode, Failure};
+
+/// Prints one line.
+///
+/// # Errors
+/// A [`Failure`] if standard output cannot be written; exit code 0 if it was closed, as by `head`.
+pub fn print_line(line: &str) -> Result<(), Failure> {
+    write_line(&mut std::io::stdout().lock(), line.as_bytes())
+}
+
+/// Prints one JSON value in one line.
+///
+/// # Errors
+/// As [`print_line`].
+pub fn print_json(value: &Value) -> Result<(), Failure> {
+    print_line(&value.to_string())
+}
+
+/// Writes one line to `out`.
+///
+/// # Errors
+/// As [`print_line`].
+pub fn write_line(out: &mut impl Write, line: &[u8]) -> Result<(), Failure> {
+    out.write_all(line).and_then(|()| out.write_all(b"\n")).map_err(|error| {
+        let code = if error.kind() == ErrorKind::BrokenPipe { ExitCode::Done } else { ExitCode::Failed };
+        Failure::new(code, format!("standard output cannot be written: {error}"))
+    })
+}

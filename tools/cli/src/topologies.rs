@@ -1,0 +1,164 @@
+//! Topologies on an open engine, seen from an ordinary thread.
+
+use std::sync::Arc;
+
+use thalweg_engine::client::ShardClient;
+use thalweg_runtime::{
+    Engine, GlommioRuntime, Reply, ReplySlot, ThreadReceiver, ThreadSender, reply_slot, thread_gateway,
+};
+use thalweg_streams::Topology;
+use thalweg_streams::runner::{RunnerOptions, StreamsRunner, TaskFailure, TaskProgress, TaskState};
+
+use crate::exit::{ExitCode, Failure};
+use crate::session::with_causes;
+
+/// Questions to one shard's tasks that may wait at once.
+const QUESTIONS_MAX: usize = 16;
+
+/// What a thread asks of a shard's tasks.
+enum Question {
+    Progress(ReplySlot<Vec<TaskProgress>>),
+    Stop(ReplySlot<Result<(), TaskFailure>>),
+}
+
+/// A topology whose tasks run on every shard of an engine.
+pub struct Running {
+    shards: Vec<ThreadSender<Question>>,
+}
+
+/// What all tasks of a topology have done since they were started.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Each task's own account.
+    pub tasks: Vec<TaskProgress>,
+}
+
+impl Totals {
+    /// Sum of the committed positions in `topic`, over its partitions. Records.
+    #[must_use]
+    pub fn committed(&self, topic: &str) -> u64 {
+        let inputs = self.tasks.iter().flat_map(|task| &task.inputs);
+        inputs.filter(|input| input.topic == topic).map(|input| input.committed.0).sum()
+    }
+
+    /// Commits that are durable.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.tasks.iter().map(|task| task.commits).sum()
+    }
+
+    /// Records read from topics.
+    #[must_use]
+    pub fn records_in(&self) -> u64 {
+        self.tasks.iter().map(|task| task.counters.records_in).sum()
+    }
+
+    /// Records written to topics.
+    #[must_use]
+    pub fn records_out(&self) -> u64 {
+        self.tasks.iter().map(|task| task.counters.records_out).sum()
+    }
+
+    /// Why a task has ended by itself, if one has.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.tasks.iter().find_map(|task| match &task.state {
+            TaskState::Failed(failure) => Some(task_failure(failure)),
+            _ => None,
+        })
+    }
+}
+
+impl Running {
+    /// Starts the tasks of `topology` on every shard of `engine`.
+    ///
+    /// # Errors
+    /// A [`Failure`], if a topic is missing or cannot be made.
+    pub fn start(engine: &Engine, topology: Topology, options: RunnerOptions) -> Result<Self, Failure> {
+        let topology = Arc::new(topology);
+        let (started, outcomes) = flume::unbounded();
+        let task = move |client: ShardClient<GlommioRuntime>| {
+            let (topology, started) = (Arc::clone(&topology), started.clone());
+            async move {
+                match StreamsRunner::start(&client, &topology, options).await {
+                    Err(error) => drop(started.send((client.shard(), Err(error)))),
+                    Ok(runner) => {
+                        let (sender, receiver) = thread_gateway(QUESTIONS_MAX);
+                        drop(started.send((client.shard(), Ok(sender))));
+                        drop(started);
+                        answer(&runner, &receiver).await;
+                    }
+                }
+            }
+        };
+        engine.on_each_shard(task).map_err(|error| Failure::failed(error.to_string()))?;
+        let mut shards = Vec::new();
+        let mut failure = None;
+        for (shard, outcome) in outcomes.iter().take(usize::from(engine.info().shards)) {
+            match outcome {
+                Ok(sender) => shards.push((shard, sender)),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        shards.sort_by_key(|(shard, _)| *shard);
+        let running = Self { shards: shards.into_iter().map(|(_, sender)| sender).collect() };
+        match failure {
+            None => Ok(running),
+            Some(error) => {
+                // What the topology lacks is the reason; how the started tasks end says nothing more.
+                let _ = running.stop();
+                Err(Failure::new(ExitCode::NotFound, with_causes(&error)))
+            }
+        }
+    }
+
+    /// What the tasks have done so far, as of their last commits. Shards that have ended are left out.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let tasks = self.ask(Question::Progress);
+        Totals { tasks: tasks.into_iter().filter_map(|reply| reply.wait().ok()).flatten().collect() }
+    }
+
+    /// Lets every task commit what it has processed, and end.
+    ///
+    /// # Errors
+    /// A [`Failure`], if a task had ended by itself.
+    pub fn stop(self) -> Result<(), Failure> {
+        let mut outcome = Ok(());
+        for reply in self.ask(Question::Stop) {
+            match reply.wait() {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => outcome = outcome.and(Err(task_failure(&failure))),
+                Err(lost) => outcome = outcome.and(Err(Failure::failed(lost.to_string()))),
+            }
+        }
+        outcome
+    }
+
+    /// Asks every shard at once.
+    fn ask<T: Send + 'static>(&self, question: impl Fn(ReplySlot<T>) -> Question) -> Vec<Reply<T>> {
+        let ask = |shard: &ThreadSender<Question>| {
+            let (slot, reply) = reply_slot();
+            // A shard that has ended drops the slot, and the reply is lost.
+            let _ = shard.send(question(slot));
+            reply
+        };
+        self.shards.iter().map(ask).collect()
+    }
+}
+
+async fn answer(runner: &StreamsRunner, questions: &ThreadReceiver<Question>) {
+    while let Some(question) = questions.receive().await {
+        match question {
+            Question::Progress(slot) => slot.send(runner.progress()),
+            Question::Stop(slot) => {
+                slot.send(runner.stop().await);
+                return;
+            }
+        }
+    }
+}
+
+fn task_failure(failure: &TaskFailure) -> Failure {
+    Failure::failed(format!("the topology stopped: {}", with_causes(failure)))
+}
