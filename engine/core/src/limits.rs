@@ -80,6 +80,10 @@ pub const FOOTERS_CACHED_MAX: usize = 64;
 /// Segment files kept open for reading.
 pub const SEGMENT_FILES_OPEN_MAX: usize = 256;
 
+/// Room kept in the last segment, as long as no other is ready, for frames that give room back. At least this;
+/// a sixteenth of a large segment. Bytes.
+pub const RELIEF_ROOM_MIN: usize = 8 * BLOCK_SIZE;
+
 /// Time without appends after which a log records in an empty frame that everything is durable.
 pub const IDLE_FRAME_DELAY: Duration = Duration::from_millis(200);
 

@@ -53,7 +53,37 @@ impl<R: Runtime> Log<R> {
         shared.spawn(Priority::Foreground, run_writer(Rc::clone(&shared)));
         shared.spawn(Priority::Background, run_filler(Rc::clone(&shared)));
         shared.spawn(Priority::Background, run_keeper(Rc::clone(&shared)));
-        Ok((Self { shared }, report))
+        let log = Self { shared };
+        if report.damage_accepted.is_some() {
+            log.supersede().await;
+        }
+        Ok((log, report))
+    }
+
+    /// Writes a frame of this start in the place of a lost one: what lies behind it and knows the lost one durable
+    /// is a leftover from then on, and is not damage to be accepted again.
+    ///
+    /// If it cannot be written for want of room, the next start asks again; if the log fails, it says so to
+    /// whoever uses it.
+    async fn supersede(&self) {
+        let shared = &self.shared;
+        loop {
+            let appended = shared.tail.borrow_mut().append_empty(&shared.runtime);
+            match appended {
+                Ok(sequence) => {
+                    shared.writer.give();
+                    let _ = self.wait_committed(sequence).await;
+                    return;
+                }
+                Err(AppendError::Busy) => {
+                    shared.filler.give();
+                    if self.ready().await.is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
     }
 
     /// Puts `entries` into the open frame, all into one, and returns the number that the frame will have.
@@ -73,16 +103,14 @@ impl<R: Runtime> Log<R> {
         }
         let relief = entries.iter().all(gives_room);
         let result = shared.tail.borrow_mut().append(&shared.runtime, entries, relief);
-        match result {
-            // Also after a refusal: the open frame may have been closed for it.
-            Ok(_) => shared.writer.give(),
-            Err(AppendError::Busy) => {
-                shared.runtime.mark("busy");
-                shared.count(|status| status.busy += 1);
-                shared.writer.give();
-            }
-            Err(_) => shared.writer.give(),
+        if result == Err(AppendError::Busy) {
+            shared.runtime.mark("busy");
+            shared.count(|status| status.busy += 1);
+            // It may be for want of a segment.
+            shared.filler.give();
         }
+        // Also after a refusal: the open frame may have been closed for it.
+        shared.writer.give();
         result
     }
 
@@ -177,8 +205,6 @@ impl<R: Runtime> Log<R> {
 
     /// Closes the log: what was appended becomes durable, one more frame records that, and every operation is
     /// awaited. Appends are refused from the call on.
-    ///
-    /// What waits for a segment that there is no room for is given up, unacknowledged.
     pub async fn close(&self) {
         let shared = &self.shared;
         shared.enter(Phase::Closing);
@@ -191,7 +217,6 @@ impl<R: Runtime> Log<R> {
                 self.settled().await;
             }
         }
-        shared.tail.borrow_mut().abandon();
         shared.enter(Phase::Stopped);
         poll_fn(|context| {
             if shared.tasks() == 0 {
@@ -203,11 +228,10 @@ impl<R: Runtime> Log<R> {
         .await;
     }
 
-    /// Ends when nothing is open, waiting or in flight, or never will be written.
+    /// Ends when nothing is open, waiting or in flight, or the log has failed.
     async fn settled(&self) {
         poll_fn(|context| {
-            let tail = self.shared.tail.borrow();
-            if self.shared.is_stopped() || tail.is_idle() || tail.is_stuck() {
+            if self.shared.is_stopped() || self.shared.tail.borrow().is_idle() {
                 return Poll::Ready(());
             }
             self.shared.changed.register(context);

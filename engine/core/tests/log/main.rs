@@ -1,6 +1,9 @@
 //! The log against the simulator: nothing acknowledged is lost, nothing unacknowledged is half there.
 
+mod damage;
+mod format;
 mod oracle;
 mod seeds;
+mod space;
 mod state;
 mod workload;

@@ -1,6 +1,8 @@
 //! What was tried, what was acknowledged, and what a log must therefore hold.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use thalweg_engine::log::format::{Entry, EntryKind};
 use thalweg_engine::model::{Sequence, ShardId, StreamId};
@@ -30,7 +32,7 @@ pub(crate) struct Oracle {
     /// Not yet known to be in the log or lost, in order.
     pub(crate) attempts: Vec<Attempt>,
     /// The highest frame acknowledged, in any life.
-    pub(crate) acknowledged: Sequence,
+    pub(crate) acknowledged: Rc<Cell<Sequence>>,
     pub(crate) operations: u64,
     /// Up to `settled`: the state.
     pub(crate) model: Model,
@@ -48,16 +50,14 @@ pub(crate) fn stream_of(entry: &Entry) -> Option<StreamId> {
 }
 
 impl Oracle {
-    /// The log's frames up to `last` are in it, and no others.
-    pub(crate) fn settle(&mut self, last: Sequence) {
-        assert!(
-            last >= self.acknowledged,
-            "frames to {last} are there; acknowledged were {}",
-            self.acknowledged
-        );
+    /// The log's frames up to `last` are in it, and no others: returns those that are lost, none of which was
+    /// acknowledged.
+    pub(crate) fn settle(&mut self, last: Sequence) -> Vec<Attempt> {
+        let acknowledged = self.acknowledged.get();
+        assert!(last >= acknowledged, "frames to {last} are there; acknowledged were {acknowledged}");
         self.advance(last);
-        self.attempts.clear();
-        self.acknowledged = last;
+        self.acknowledged.set(last);
+        std::mem::take(&mut self.attempts)
     }
 
     /// The log's frames up to `last` are in it; what comes later is not known.

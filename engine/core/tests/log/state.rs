@@ -1,6 +1,8 @@
 //! A state machine that is easy to compare.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use thalweg_engine::log::format::{Entry, EntryKind};
 use thalweg_engine::log::{CommittedFrame, RestoreError, StateMachine};
@@ -49,10 +51,10 @@ pub(crate) struct State {
     pub(crate) model: Model,
     pub(crate) last: Sequence,
     /// Highest frame applied while the log was open.
-    pub(crate) acknowledged: Sequence,
+    pub(crate) acknowledged: Rc<Cell<Sequence>>,
     pub(crate) recovered: u64,
     /// Of a checkpoint: what it began with, and the key that comes next.
-    begun: Option<(u64, u64)>,
+    pub(crate) begun: Option<(u64, u64)>,
 }
 
 impl StateMachine for State {
@@ -65,7 +67,7 @@ impl StateMachine for State {
         if frame.is_recovering() {
             self.recovered += 1;
         } else {
-            self.acknowledged = frame.sequence();
+            self.acknowledged.set(frame.sequence());
         }
     }
 

@@ -10,12 +10,12 @@ use thalweg_engine::log::format::{Entry, EntryKind};
 use thalweg_engine::log::{AppendError, DraftEntry, FlushMethod, Log, LogOptions, OpenError, ReadError};
 use thalweg_engine::model::{Offset, Sequence, StreamId};
 use thalweg_sim::harness::{Life, Run, Workload};
-use thalweg_sim::{Crash, Prng, SimRuntime, World};
+use thalweg_sim::{Prng, SimRuntime, World};
 
 use super::oracle::{Attempt, Oracle, stream_of};
 use super::state::{KEYS, State};
 
-const FOLDER: &str = "/data/shard-0";
+pub(crate) const FOLDER: &str = "/data/shard-0";
 
 /// The workload.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,6 +60,7 @@ impl Workload for LogWorkload {
             "footer-written",
             "dry-roll",
             "log.opened",
+            "log.retried",
         ]
     }
 
@@ -82,18 +83,25 @@ impl Workload for LogWorkload {
             "read-from-disk",
             "idle-frame",
             "fail-stop",
+            "log.retried",
         ]
     }
 
     fn begin(&self, world: &World) -> Box<dyn Run> {
-        let options = options(&mut world.prng("options"));
-        Box::new(LogRun { options, oracle: Rc::default() })
+        Box::new(LogRun::new(world))
     }
 }
 
-struct LogRun {
-    options: LogOptions,
-    oracle: Rc<RefCell<Oracle>>,
+/// One seed.
+pub(crate) struct LogRun {
+    pub(crate) options: LogOptions,
+    pub(crate) oracle: Rc<RefCell<Oracle>>,
+}
+
+impl LogRun {
+    pub(crate) fn new(world: &World) -> Self {
+        Self { options: options(&mut world.prng("options")), oracle: Rc::default() }
+    }
 }
 
 impl Run for LogRun {
@@ -109,44 +117,24 @@ impl Run for LogRun {
     fn operations(&self) -> u64 {
         self.oracle.borrow().operations
     }
-
-    fn crashed(&mut self, _: &World, _: Crash) {}
-}
-
-/// Ends the life where the disk has failed; anything else is a failure of the test.
-fn disk_failed(runtime: &SimRuntime, life: Life, error: &dyn std::fmt::Debug) {
-    assert!(!life.last, "a disk without faults failed: {error:?}");
-    runtime.halt(&format!("{error:?}"));
 }
 
 async fn live(runtime: SimRuntime, options: LogOptions, oracle: Rc<RefCell<Oracle>>, prng: Prng, life: Life) {
-    let state = Rc::new(RefCell::new(State::default()));
-    let opened = Log::open(runtime.clone(), Path::new(FOLDER), options, Rc::clone(&state)).await;
-    let (log, report) = match opened {
+    let (mut driver, lost) = match Driver::open(runtime.clone(), options, oracle, prng, life).await {
         Ok(opened) => opened,
-        Err(OpenError::Disk { source }) => return disk_failed(&runtime, life, &source),
+        Err(OpenError::Disk { source }) => {
+            assert!(!life.last, "a disk without faults failed: {source}");
+            return runtime.halt(&source.to_string());
+        }
         Err(error) => panic!("the log does not open: {error}: {error:?}"),
     };
-    runtime.mark("log.opened");
-    {
-        let mut oracle = oracle.borrow_mut();
-        assert_eq!(report.frames, state.borrow().recovered);
-        oracle.settle(report.last);
-        assert_eq!(
-            oracle.model,
-            state.borrow().model,
-            "the state is the fold over frames to {}",
-            report.last
-        );
-    }
-    let mut driver = Driver { runtime, log, state, oracle, prng, next: BTreeMap::new(), life };
-    if driver.run().await.is_ok() {
+    if driver.run(lost).await.is_ok() {
         driver.log.close().await;
-        driver.take_acknowledged();
     }
 }
 
-struct Driver {
+/// One life of a log.
+pub(crate) struct Driver {
     runtime: SimRuntime,
     log: Log<SimRuntime>,
     state: Rc<RefCell<State>>,
@@ -155,14 +143,43 @@ struct Driver {
     /// Speculative ends of streams.
     next: BTreeMap<StreamId, u64>,
     life: Life,
+    /// Reads that may find damage, counted.
+    pub(crate) tolerated: Option<Rc<RefCell<u32>>>,
 }
 
 /// The log has failed, and said so.
-struct Failed;
+pub(crate) struct Failed;
 
 impl Driver {
-    async fn run(&mut self) -> Result<(), Failed> {
-        self.next = self.oracle.borrow().streams.iter().map(|(id, stream)| (*id, stream.end)).collect();
+    /// Opens the log and checks what it holds against the oracle; returns also what is lost for good.
+    pub(crate) async fn open(
+        runtime: SimRuntime,
+        options: LogOptions,
+        oracle: Rc<RefCell<Oracle>>,
+        prng: Prng,
+        life: Life,
+    ) -> Result<(Self, Vec<Attempt>), OpenError> {
+        let acknowledged = Rc::clone(&oracle.borrow().acknowledged);
+        let state = Rc::new(RefCell::new(State { acknowledged, ..State::default() }));
+        let opened = Log::open(runtime.clone(), Path::new(FOLDER), options, Rc::clone(&state)).await;
+        let (log, report) = opened?;
+        runtime.mark("log.opened");
+        assert_eq!(report.frames, state.borrow().recovered);
+        let lost = oracle.borrow_mut().settle(report.last);
+        assert_eq!(
+            oracle.borrow().model,
+            state.borrow().model,
+            "the state is the fold over frames to {}",
+            report.last
+        );
+        let next = oracle.borrow().streams.iter().map(|(id, stream)| (*id, stream.end)).collect();
+        Ok((Self { runtime, log, state, oracle, prng, next, life, tolerated: None }, lost))
+    }
+
+    async fn run(&mut self, lost: Vec<Attempt>) -> Result<(), Failed> {
+        if self.life.operations > 0 && self.prng.coin() {
+            self.retry(lost).await?;
+        }
         if self.life.last || self.prng.below(4) == 0 {
             self.check_all().await?;
         }
@@ -181,7 +198,6 @@ impl Driver {
                 self.log.wait_committed(sequence).await.map_err(|_| Failed)?;
                 assert!(self.state.borrow().last >= sequence, "the state has what is committed");
             }
-            self.take_acknowledged();
         }
         if self.prng.coin() {
             self.check_all().await?;
@@ -189,10 +205,27 @@ impl Driver {
         Ok(())
     }
 
-    fn take_acknowledged(&self) {
-        let acknowledged = self.state.borrow().acknowledged;
-        let mut oracle = self.oracle.borrow_mut();
-        oracle.acknowledged = oracle.acknowledged.max(acknowledged);
+    /// Appends the first lost frame again, as a client would whose append was never answered: the same bytes in
+    /// the same place, before which and behind which there may be leftovers of the last life.
+    async fn retry(&mut self, lost: Vec<Attempt>) -> Result<(), Failed> {
+        let Some(first) = lost.first().map(|attempt| attempt.sequence) else { return Ok(()) };
+        let frame: Vec<Attempt> = lost.into_iter().take_while(|attempt| attempt.sequence == first).collect();
+        let entries: Vec<DraftEntry<'_>> = (frame.iter())
+            .map(|attempt| DraftEntry { entry: attempt.entry, payload: &attempt.payload })
+            .collect();
+        let Ok(sequence) = self.log.append(&entries) else { return Err(Failed) };
+        for attempt in frame {
+            if let Some(stream) = stream_of(&attempt.entry) {
+                let outbox = attempt.entry.kind == EntryKind::OutboxBatch.raw();
+                let span = if outbox { 1 } else { u64::from(attempt.entry.count) };
+                *self.next.entry(stream).or_default() += span;
+            }
+            self.oracle.borrow_mut().attempts.push(Attempt { sequence, ..attempt });
+        }
+        self.log.wait_committed(sequence).await.map_err(|_| Failed)?;
+        self.runtime.mark("log.retried");
+        // In some lives nothing more is written: what lies behind is then found by the next.
+        if self.prng.coin() { Err(Failed) } else { Ok(()) }
     }
 
     /// Appends one to four entries, together.
@@ -311,6 +344,10 @@ impl Driver {
                 assert!(!self.life.last, "a disk without faults failed: {source}");
                 return Ok(from);
             }
+            Err(ReadError::Damaged { .. }) if self.tolerated.is_some() => {
+                *self.tolerated.as_ref().expect("just checked").borrow_mut() += 1;
+                return Ok(expected.end);
+            }
             Err(error) => panic!("read of {stream} from {from}: {error}"),
         };
         let mut at = from;
@@ -335,7 +372,7 @@ impl Driver {
     }
 
     /// Reads every stream from its start to its end.
-    async fn check_all(&self) -> Result<(), Failed> {
+    pub(crate) async fn check_all(&self) -> Result<(), Failed> {
         self.oracle.borrow_mut().advance(self.state.borrow().last);
         let streams: Vec<StreamId> = self.oracle.borrow().streams.keys().copied().collect();
         for stream in streams {

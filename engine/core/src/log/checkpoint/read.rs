@@ -77,7 +77,7 @@ async fn restore_slice<R: Runtime>(
     let Some(slice) = input.bytes.get(..header.size as usize) else {
         return Err(damaged(path, at, "a slice is cut off"));
     };
-    if crc32fast::hash(slice) != header.checksum {
+    if !header.is_of(slice) {
         return Err(damaged(path, at, "a slice does not have its checksum"));
     }
     let restored = match header.owner {

@@ -73,7 +73,7 @@ pub enum SliceOwner {
 pub struct SliceHeader {
     /// Bytes of the slice; padding up to [`PAYLOAD_ALIGN`] follows it.
     pub size: u32,
-    /// CRC-32 over them.
+    /// CRC-32 over size, owner and those bytes.
     pub checksum: u32,
     /// Whose it is.
     pub owner: SliceOwner,
@@ -87,7 +87,14 @@ impl SliceHeader {
     #[must_use]
     pub fn of(slice: &[u8], owner: SliceOwner) -> Self {
         assert!(slice.len() <= CHECKPOINT_SLICE_SIZE_MAX, "slices are cut smaller");
-        Self { size: slice.len() as u32, checksum: crc32fast::hash(slice), owner }
+        let size = slice.len() as u32;
+        Self { size, checksum: slice_checksum(size, owner, slice), owner }
+    }
+
+    /// Whether `slice` and this header have their checksum.
+    #[must_use]
+    pub fn is_of(&self, slice: &[u8]) -> bool {
+        self.checksum == slice_checksum(self.size, self.owner, slice)
     }
 
     /// The header's bytes.
@@ -121,6 +128,14 @@ impl SliceHeader {
     pub fn padded_size(&self) -> usize {
         (self.size as usize).next_multiple_of(PAYLOAD_ALIGN)
     }
+}
+
+fn slice_checksum(size: u32, owner: SliceOwner, slice: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&size.to_le_bytes());
+    hasher.update(&(owner as u32).to_le_bytes());
+    hasher.update(slice);
+    hasher.finalize()
 }
 
 /// One segment that holds frames.

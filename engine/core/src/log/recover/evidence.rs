@@ -38,6 +38,7 @@ pub(super) async fn find_evidence<R: Runtime>(
         if let Ok(trailer) = FooterTrailer::decode(block, expected.log)
             && trailer.segment == expected.at.segment
             && trailer.generation == expected.at.generation
+            && trailer.incarnation >= expected.incarnation
             && trailer.last >= lost
         {
             return Ok(Some(format!("the segment's footer knows frame {} durable", trailer.last)));

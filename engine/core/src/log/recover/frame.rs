@@ -102,3 +102,121 @@ pub(super) fn knows_durable(
     let follows = header.sequence > lost && header.incarnation >= expected.incarnation;
     (belongs && follows && header.durable_up_to >= lost).then_some(header.durable_up_to)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::format::encode_directory;
+    use crate::model::{Generation, SegmentId};
+
+    const LOG: LogId = LogId(77);
+
+    fn expected() -> Expected {
+        let at = ReplayStart {
+            sequence: Sequence(41),
+            previous_checksum: 0xabcd,
+            segment: SegmentId(3),
+            generation: Generation(9),
+            position: Position(8192),
+        };
+        Expected { log: LOG, at, incarnation: Incarnation(5), segment_size: 1 << 20 }
+    }
+
+    fn header() -> FrameHeader {
+        FrameHeader {
+            log: LOG,
+            segment: SegmentId(3),
+            generation: Generation(9),
+            position: Position(8192),
+            sequence: Sequence(42),
+            durable_up_to: Sequence(41),
+            incarnation: Incarnation(5),
+            previous_checksum: 0xabcd,
+            ..FrameHeader::default()
+        }
+    }
+
+    /// A whole frame without entries.
+    fn frame(mut header: FrameHeader) -> Vec<u8> {
+        let mut directory = Vec::new();
+        encode_directory(&[], &mut directory);
+        header.length = BLOCK_SIZE as u32;
+        header.directory_size = directory.len() as u32;
+        header.directory_checksum = crc32fast::hash(&directory);
+        (header.payload_start, header.payload_end) = (256, 256);
+        let mut bytes = vec![0; BLOCK_SIZE];
+        header.encode(&mut bytes);
+        bytes[128..128 + directory.len()].copy_from_slice(&directory);
+        bytes
+    }
+
+    fn refusal(header: FrameHeader) -> Option<Refusal> {
+        check_header(&frame(header), &expected()).err()
+    }
+
+    #[test]
+    fn the_next_frame_is_accepted_whole() {
+        let bytes = frame(header());
+        let accepted = check_header(&bytes, &expected()).unwrap();
+        let mut entries = vec![Entry::default()];
+        assert_eq!(check_body(&bytes, &accepted, &mut entries), Ok(()));
+        assert_eq!(entries, []);
+        assert_eq!(refusal(FrameHeader { incarnation: Incarnation(6), ..header() }), None);
+    }
+
+    #[test]
+    fn each_rule_alone_refuses_a_frame_that_all_others_would_accept() {
+        let leftovers = [
+            FrameHeader { generation: Generation(8), ..header() },
+            FrameHeader { segment: SegmentId(4), ..header() },
+            FrameHeader { position: Position(4096), ..header() },
+            FrameHeader { sequence: Sequence(43), ..header() },
+            FrameHeader { previous_checksum: 0xabce, ..header() },
+            FrameHeader { incarnation: Incarnation(4), ..header() },
+            FrameHeader { log: LogId(78), ..header() },
+        ];
+        for leftover in leftovers {
+            assert_eq!(refusal(leftover), Some(Refusal::Leftover), "{leftover:?}");
+        }
+        let beyond = Expected { segment_size: 8192, ..expected() };
+        assert!(matches!(check_header(&frame(header()), &beyond), Err(Refusal::Torn { .. })));
+        assert_eq!(check_header(&[0; BLOCK_SIZE], &expected()), Err(Refusal::Nothing));
+    }
+
+    #[test]
+    fn a_frame_of_another_log_is_refused_even_with_this_logs_id_put_in() {
+        // What a payload can hold: a frame made by somebody who knows everything but the log's id when it was
+        // sealed, and a log id patched in afterwards.
+        let mut bytes = frame(FrameHeader { log: LogId(78), ..header() });
+        bytes[16..24].copy_from_slice(&LOG.0.to_le_bytes());
+        assert!(matches!(check_header(&bytes, &expected()), Err(Refusal::Torn { .. })));
+        assert_eq!(knows_durable(&bytes, &expected(), Position(8192), Sequence(40)), None);
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_frame_that_means_something_is_noticed() {
+        let bytes = frame(header());
+        let meaningful = 128 + u32::from_le_bytes(bytes[68..72].try_into().unwrap()) as usize;
+        for bit in 0..meaningful * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let checked = check_header(&damaged, &expected());
+            let whole = checked.and_then(|header| check_body(&damaged, &header, &mut Vec::new()));
+            assert!(whole.is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn only_a_later_frame_that_knows_it_durable_says_that_a_frame_was_acknowledged() {
+        let at = Position(16_384);
+        let later = FrameHeader { position: at, sequence: Sequence(44), ..header() };
+        let knows = |header, lost| knows_durable(&frame(header), &expected(), at, Sequence(lost));
+        let durable = FrameHeader { durable_up_to: Sequence(42), ..later };
+        assert_eq!(knows(durable, 42), Some(Sequence(42)));
+        assert_eq!(knows(durable, 43), None);
+        assert_eq!(knows(FrameHeader { incarnation: Incarnation(4), ..durable }, 42), None);
+        assert_eq!(knows(FrameHeader { generation: Generation(8), ..durable }, 42), None);
+        assert_eq!(knows(FrameHeader { position: Position(8192), ..durable }, 42), None);
+        assert_eq!(knows(FrameHeader { log: LogId(78), ..durable }, 42), None);
+    }
+}

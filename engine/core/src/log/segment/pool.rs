@@ -120,17 +120,13 @@ pub(in crate::log) async fn run_filler<R: Runtime>(shared: Rc<Shared<R>>) {
             let tail = shared.tail.borrow();
             (tail.wants_segment(), tail.pool.len() < shared.options.pool_target)
         };
-        if !wanted && (!short || shared.is_closed()) {
+        if shared.is_closed() || !(wanted || short) {
             shared.filler.wait().await;
             continue;
         }
         match make_ready(&shared).await {
             Ok(Some(segment)) => {
-                {
-                    let mut tail = shared.tail.borrow_mut();
-                    tail.pool.push_back(segment);
-                    tail.no_space = false;
-                }
+                shared.tail.borrow_mut().add_segment(segment);
                 pump(&shared);
             }
             Ok(None) => {}
@@ -146,7 +142,6 @@ async fn no_space<R: Runtime>(shared: &Rc<Shared<R>>) {
     shared.tail.borrow_mut().no_space = true;
     shared.keeper.give();
     shared.ready.wake_all();
-    shared.changed.wake_all();
     let weak = Rc::downgrade(shared);
     let runtime = shared.runtime.clone();
     shared.runtime.spawn(Priority::Background, async move {

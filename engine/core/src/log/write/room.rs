@@ -1,6 +1,6 @@
 //! How much room a segment has left, planned ahead of the writes.
 
-use crate::limits::BLOCK_SIZE;
+use crate::limits::{BLOCK_SIZE, RELIEF_ROOM_MIN};
 use crate::log::format::footer_size;
 
 /// Room in the segment that the frames closed last go to.
@@ -24,6 +24,11 @@ impl Room {
     /// Whether a frame of `size` bytes with `rows` entries fits.
     pub(super) fn fits(&self, size: usize, rows: usize) -> bool {
         self.position + size + BLOCK_SIZE + footer_size(self.rows + rows) <= self.segment_size
+    }
+
+    /// Whether it fits and leaves room for frames that give room back.
+    pub(super) fn fits_with_relief(&self, size: usize, rows: usize) -> bool {
+        self.fits(size + RELIEF_ROOM_MIN.max(self.segment_size / 16), rows)
     }
 
     /// Whether it would fit into an empty segment.

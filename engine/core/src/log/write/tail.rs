@@ -38,18 +38,8 @@ pub(super) struct InFlight<R: Runtime> {
 
 /// What is to be done next.
 pub(super) enum Action<R: Runtime> {
-    Write {
-        segment: Rc<Segment<R>>,
-        buffer: Rc<R::Buffer>,
-        position: u64,
-        sequence: Sequence,
-        rolled: bool,
-    },
-    Flush {
-        segments: Vec<Rc<Segment<R>>>,
-    },
-    /// A segment must become ready first.
-    WaitForSegment,
+    Write { segment: Rc<Segment<R>>, buffer: Rc<R::Buffer>, position: u64, sequence: Sequence, rolled: bool },
+    Flush { segments: Vec<Rc<Segment<R>>> },
 }
 
 /// Where and as whom a log goes on.
@@ -83,6 +73,8 @@ pub(in crate::log) struct Tail<R: Runtime> {
     pub(in crate::log) pool: VecDeque<Rc<Segment<R>>>,
     /// The last attempt to make a segment found no room.
     pub(in crate::log) no_space: bool,
+    /// An append was refused for want of a segment.
+    wanted: bool,
     size_target: usize,
     size_max: usize,
     writes_max: usize,
@@ -106,6 +98,7 @@ impl<R: Runtime> Tail<R> {
             spare: Vec::new(),
             pool: VecDeque::new(),
             no_space: false,
+            wanted: false,
             size_target: options.frame_size_target,
             size_max: options.frame_size_max,
             writes_max: options.writes_in_flight,
@@ -120,6 +113,9 @@ impl<R: Runtime> Tail<R> {
         relief: bool,
     ) -> Result<Sequence, AppendError> {
         let mut size = self.builder.size_with(drafts);
+        if !relief {
+            self.check_relief(size, self.builder.entry_count() + drafts.len())?;
+        }
         let full =
             size > self.size_target || !self.room.fits(size, self.builder.entry_count() + drafts.len());
         if full {
@@ -153,15 +149,17 @@ impl<R: Runtime> Tail<R> {
         self.builder.is_empty() && self.queue.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Whether frames wait for a segment that there is no room for.
-    pub(in crate::log) fn is_stuck(&self) -> bool {
-        let rolls = matches!(self.queue.front(), Some(Queued::Roll { .. }));
-        self.no_space && self.pool.is_empty() && rolls && self.in_flight.is_empty()
+    /// Whether appends need not be refused as busy.
+    pub(in crate::log) fn is_ready(&self) -> bool {
+        let waits = self.wants_segment() && !self.no_space;
+        self.queue.len() < FRAMES_QUEUED_MAX && !waits
     }
 
-    /// Whether appends are refused as busy only for want of one closed frame less.
-    pub(in crate::log) fn is_ready(&self) -> bool {
-        self.queue.len() < FRAMES_QUEUED_MAX
+    /// A segment is ready for use.
+    pub(in crate::log) fn add_segment(&mut self, segment: Rc<Segment<R>>) {
+        self.pool.push_back(segment);
+        self.no_space = false;
+        self.wanted = false;
     }
 
     pub(in crate::log) fn frames_queued(&self) -> usize {
@@ -172,20 +170,14 @@ impl<R: Runtime> Tail<R> {
         self.tracker.writes_in_flight()
     }
 
-    /// Whether the log waits for a segment.
+    /// Whether appends wait for a segment.
     pub(in crate::log) fn wants_segment(&self) -> bool {
-        self.pool.is_empty() && matches!(self.queue.front(), Some(Queued::Roll { .. }))
+        self.wanted && self.pool.len() <= self.rolls_queued
     }
 
     /// The segment that is written to.
     pub(in crate::log) fn segment(&self) -> Rc<Segment<R>> {
         Rc::clone(&self.segment)
-    }
-
-    /// Forgets everything that was not issued: it will never be written.
-    pub(in crate::log) fn abandon(&mut self) {
-        self.queue.clear();
-        self.builder = FrameBuilder::new();
     }
 
     /// What to do now. The caller does it, and asks again.
@@ -201,9 +193,6 @@ impl<R: Runtime> Tail<R> {
             self.tracker.writes_in_flight() < self.writes_max && self.tracker.beyond() < WRITES_IN_FLIGHT_MAX;
         if !room || self.queue.is_empty() {
             return None;
-        }
-        if self.wants_segment() {
-            return Some(Action::WaitForSegment);
         }
         match self.queue.pop_front()? {
             Queued::Frame { sequence, sealed } => Some(self.issue(sequence, sealed, false)),
@@ -227,16 +216,31 @@ impl<R: Runtime> Tail<R> {
         Ok(())
     }
 
+    /// Refuses what would take the room that is kept for what gives room back, as long as no segment is ready
+    /// behind the last: there may never be one.
+    fn check_relief(&mut self, size: usize, rows: usize) -> Result<(), AppendError> {
+        if self.pool.len() > self.rolls_queued || self.room.fits_with_relief(size, rows) {
+            return Ok(());
+        }
+        Err(self.refuse_for_room())
+    }
+
+    fn refuse_for_room(&mut self) -> AppendError {
+        self.wanted = true;
+        if self.no_space { AppendError::NoSpace } else { AppendError::Busy }
+    }
+
     /// Plans a roll, if a frame of `size` bytes does not fit. `relief`: what is to be written gives room back.
     fn make_room(&mut self, size: usize, rows: usize, relief: bool) -> Result<(), AppendError> {
         debug_assert!(self.builder.is_empty());
         if self.room.fits(size, rows) {
             return Ok(());
         }
-        // Without room for more, the last segment is kept for what gives room back.
-        let kept = usize::from(!relief);
-        if self.no_space && self.pool.len() <= self.rolls_queued + kept {
-            return Err(AppendError::NoSpace);
+        // Without room for more, the last segment is kept for what gives room back. A roll is planned only into
+        // a segment that is ready: what is behind it could otherwise wait for ever.
+        let kept = usize::from(!relief && self.no_space);
+        if self.pool.len() <= self.rolls_queued + kept {
+            return Err(self.refuse_for_room());
         }
         if self.queue.len() > FRAMES_QUEUED_MAX {
             return Err(AppendError::Busy);

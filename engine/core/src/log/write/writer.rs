@@ -42,10 +42,6 @@ pub(in crate::log) fn pump<R: Runtime>(shared: &Rc<Shared<R>>) {
                 let task = Rc::clone(shared);
                 shared.spawn(Priority::Foreground, async move { flush(&task, segments).await });
             }
-            Some(Action::WaitForSegment) => {
-                shared.filler.give();
-                break;
-            }
             None => break,
         }
     }
