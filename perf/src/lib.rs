@@ -1,2 +1,29 @@
-//! Benchmarks.
+//! Benchmarks: what the device and the machine can do, what Thalweg makes of it, and the ratio of the two from
+//! one run.
+//!
+//! A machine's speed changes from minute to minute, the more so when it is virtual. So nothing here is compared
+//! with a number from another run: contestants take turns, round by round, every round's figure is printed, and
+//! a ratio is the median of the rounds' own ratios.
+//!
+//! | module | what |
+//! |---|---|
+//! | `args`, `run` | the command line, and what it starts |
+//! | [`measure`] | rounds, ratios, latencies, clocks |
+//! | `machine` | facts that a figure means nothing without |
+//! | `scratch` | a folder that is always removed, on a device that has room |
+//! | `history` | one JSON line per run |
+//! | `floor` | the device's floor, through our runtime and by fio |
+//! | `hop` | between executors, and between a thread and an executor |
 #![forbid(unsafe_code)]
+
+mod args;
+mod floor;
+mod history;
+mod hop;
+mod machine;
+pub mod measure;
+mod run;
+mod scratch;
+mod session;
+
+pub use run::run;

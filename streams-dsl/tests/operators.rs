@@ -383,3 +383,33 @@ fn pipe_refuses_a_topic_that_is_not_read() {
     let error = driver.pipe_text("out", None, "x").unwrap_err().to_string();
     assert_eq!(error, "the topology reads no topic 'out'; it reads: in");
 }
+
+#[test]
+fn words_of_bytes_that_are_not_text_are_counted_as_an_independent_count_says() {
+    let mut text = include_bytes!("../src/runner/task_loop.rs").to_vec();
+    for at in (0..text.len()).step_by(37) {
+        text[at] = (at * 7 % 256) as u8;
+    }
+    assert!(std::str::from_utf8(&text).is_err());
+    let builder = StreamsBuilder::new();
+    let words = builder.stream::<Bytes, Bytes>("in").flat_map_values(thalweg_streams::words());
+    words.group_by::<Bytes>(|_, word| word).count("counts").to_stream().to("out");
+    let mut driver = TestDriver::new(builder.build("test").unwrap());
+    let mut expected = std::collections::BTreeMap::<Vec<u8>, Vec<u8>>::new();
+    let mut counted = std::collections::BTreeMap::<Vec<u8>, i64>::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        driver.pipe("in", &Record { value: Some(line.to_vec()), ..Record::default() }).unwrap();
+        let mut word = Vec::new();
+        for byte in line.iter().chain(b"\n") {
+            match byte.to_ascii_lowercase() {
+                lower @ (b'a'..=b'z' | b'0'..=b'9' | b'_') => word.push(lower),
+                _ if word.is_empty() => {}
+                _ => *counted.entry(std::mem::take(&mut word)).or_insert(0) += 1,
+            }
+        }
+    }
+    driver.commit().unwrap();
+    expected.extend(counted.into_iter().map(|(word, count)| (word, count.to_be_bytes().to_vec())));
+    assert!(expected.len() > 300);
+    assert_eq!(driver.store("counts"), expected);
+}

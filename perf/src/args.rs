@@ -1,0 +1,51 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::floor::FloorArgs;
+use crate::hop::HopArgs;
+use crate::session::ROUNDS_MIN;
+
+/// Benchmarks of Thalweg, each beside the device's own floor in the same run.
+#[derive(Debug, Parser)]
+#[command(name = "thalweg-perf", version)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    #[command(subcommand)]
+    pub(crate) scenario: Scenario,
+}
+
+/// Options of every scenario.
+#[derive(Args, Debug)]
+pub(crate) struct CommonArgs {
+    /// Folder on the device to be measured; files are made in a folder of its own in it, and removed [default:
+    /// the one that holds this program]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) data: Option<PathBuf>,
+    /// Rounds of every comparison, at least 5
+    #[arg(long, value_name = "N", default_value_t = ROUNDS_MIN as u64, global = true,
+          value_parser = clap::value_parser!(u64).range(ROUNDS_MIN as u64..=99))]
+    pub(crate) rounds: u64,
+    /// Length of one contestant's turn in one round, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1000, global = true,
+          value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    pub(crate) turn_ms: u64,
+    /// File to which one JSON line is appended [default: perf/latency/history.jsonl in the sources]
+    #[arg(long, value_name = "FILE", global = true, conflicts_with = "no_history")]
+    pub(crate) history: Option<PathBuf>,
+    /// Do not write the run down
+    #[arg(long, global = true)]
+    pub(crate) no_history: bool,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scenario {
+    /// The device's floor: durable writes one at a time, through our runtime and by fio
+    Floor(FloorArgs),
+    /// Messages between executors, and between a thread and an executor
+    Hop(HopArgs),
+}

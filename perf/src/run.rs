@@ -1,0 +1,90 @@
+//! What the command line starts.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::args::{Arguments, CommonArgs, Scenario};
+use crate::history::{Entry, date};
+use crate::machine::{Machine, revision};
+use crate::measure::unix_seconds;
+use crate::scratch::Scratch;
+use crate::session::{Effort, Session};
+use crate::{floor, hop};
+
+/// Where runs are written down, from the sources of this package.
+const HISTORY: &str = "latency/history.jsonl";
+
+/// Runs the program with the process' arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match measure(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("thalweg-perf: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<()> {
+    let began = unix_seconds();
+    let common = &arguments.common;
+    let place = place(common)?;
+    let machine = Machine::learn(&place)?;
+    let revision = revision();
+    println!(
+        "thalweg-perf {} at {}",
+        env!("CARGO_PKG_VERSION"),
+        revision.as_deref().unwrap_or("no git revision")
+    );
+    machine.print();
+    warn_if_debug();
+    println!(
+        "effort       {} rounds, turns of {} ms; each line: median, unit, [every round]",
+        common.rounds, common.turn_ms
+    );
+    let effort = Effort { rounds: common.rounds as usize, turn: Duration::from_millis(common.turn_ms) };
+    let mut session = Session::new(effort, Scratch::make(&place)?, machine);
+    match &arguments.scenario {
+        Scenario::Floor(args) => floor::run(&mut session, args)?,
+        Scenario::Hop(args) => hop::run(&mut session, args)?,
+    }
+    if common.no_history {
+        return Ok(());
+    }
+    let command: Vec<String> = std::env::args().skip(1).collect();
+    let file =
+        common.history.clone().unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(HISTORY));
+    Entry {
+        date: date(began),
+        revision,
+        command: &command.join(" "),
+        machine: &session.machine,
+        figures: session.figures(),
+    }
+    .append_to(&file)?;
+    println!();
+    println!("written down in {}", file.display());
+    Ok(())
+}
+
+/// The folder on the device to be measured.
+fn place(common: &CommonArgs) -> Result<PathBuf> {
+    if let Some(folder) = &common.data {
+        return folder.canonicalize().with_context(|| format!("{folder:?} is no folder"));
+    }
+    let program = std::env::current_exe()
+        .context("this program does not know where it is; name a folder with --data")?;
+    Ok(program.parent().context("a program lies in a folder")?.to_owned())
+}
+
+fn warn_if_debug() {
+    if cfg!(debug_assertions) {
+        println!("note: this is a debug build: nothing it prints is a measurement (cargo run --release)");
+    }
+}
