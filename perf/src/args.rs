@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::append::AppendArgs;
+use crate::bed::FlushChoice;
 use crate::floor::FloorArgs;
 use crate::hop::HopArgs;
+use crate::latency::LatencyArgs;
 use crate::session::ROUNDS_MIN;
 
 /// Benchmarks of Thalweg, each beside the device's own floor in the same run.
@@ -33,6 +36,9 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "MS", default_value_t = 1000, global = true,
           value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub(crate) turn_ms: u64,
+    /// How the engine makes writes durable
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t = FlushChoice::Auto, global = true)]
+    pub(crate) flush: FlushChoice,
     /// File to which one JSON line is appended [default: perf/latency/history.jsonl in the sources]
     #[arg(long, value_name = "FILE", global = true, conflicts_with = "no_history")]
     pub(crate) history: Option<PathBuf>,
@@ -48,4 +54,8 @@ pub(crate) enum Scenario {
     Floor(FloorArgs),
     /// Messages between executors, and between a thread and an executor
     Hop(HopArgs),
+    /// Throughput of durable appends on the shard that owns the partition, beside the floor
+    Append(AppendArgs),
+    /// One durable append of 4 KiB at a time, beside one flushed write of 4 KiB
+    Latency(LatencyArgs),
 }

@@ -14,12 +14,18 @@
 //! | `history` | one JSON line per run |
 //! | `floor` | the device's floor, through our runtime and by fio |
 //! | `hop` | between executors, and between a thread and an executor |
+//! | `bed` | an engine to measure, and what is done on it |
+//! | `append` | throughput of durable appends, of the floor |
+//! | `latency` | one small durable append at a time, beside one flushed write |
 #![forbid(unsafe_code)]
 
+mod append;
 mod args;
+mod bed;
 mod floor;
 mod history;
 mod hop;
+mod latency;
 mod machine;
 pub mod measure;
 mod run;

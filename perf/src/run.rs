@@ -13,7 +13,7 @@ use crate::machine::{Machine, revision};
 use crate::measure::unix_seconds;
 use crate::scratch::Scratch;
 use crate::session::{Effort, Session};
-use crate::{floor, hop};
+use crate::{append, floor, hop, latency};
 
 /// Where runs are written down, from the sources of this package.
 const HISTORY: &str = "latency/history.jsonl";
@@ -49,10 +49,12 @@ fn measure(arguments: &Arguments) -> Result<()> {
         common.rounds, common.turn_ms
     );
     let effort = Effort { rounds: common.rounds as usize, turn: Duration::from_millis(common.turn_ms) };
-    let mut session = Session::new(effort, Scratch::make(&place)?, machine);
+    let mut session = Session::new(effort, common.flush, Scratch::make(&place)?, machine);
     match &arguments.scenario {
         Scenario::Floor(args) => floor::run(&mut session, args)?,
         Scenario::Hop(args) => hop::run(&mut session, args)?,
+        Scenario::Append(args) => append::run(&mut session, args)?,
+        Scenario::Latency(args) => latency::run(&mut session, args)?,
     }
     if common.no_history {
         return Ok(());

@@ -7,5 +7,5 @@ mod scenario;
 mod target;
 
 pub(crate) use method::Method;
-pub(crate) use scenario::{FloorArgs, run};
+pub(crate) use scenario::{FloorArgs, LARGE_WRITE_SIZES, run};
 pub(crate) use target::{Target, Turn};

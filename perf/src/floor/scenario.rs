@@ -213,7 +213,7 @@ fn measure(path: &Path, method: Method, write_size: usize, duration: Duration) -
 ///
 /// # Errors
 /// The disk's, or the machine's.
-pub(crate) fn fill(path: &Path, file_size: u64) -> Result<()> {
+fn fill(path: &Path, file_size: u64) -> Result<()> {
     let path: PathBuf = path.to_owned();
     on_executor(move |runtime| {
         let path = path.clone();

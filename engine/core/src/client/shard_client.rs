@@ -10,7 +10,7 @@ use super::{
 };
 use crate::catalog::{CatalogAnswer, CatalogError, CatalogRequest, Topic, TopicSettings};
 use crate::io::Runtime;
-use crate::log::ReadBatch;
+use crate::log::{CheckpointError, LogStatus, ReadBatch};
 use crate::model::{Offset, PartitionId, ProducerId, ShardId, StoreId, TopicName};
 use crate::shard::{OwnedBatch, Shard};
 use crate::store::StoreTable;
@@ -117,6 +117,20 @@ impl<R: Runtime> ShardClient<R> {
     #[must_use]
     pub fn runtime(&self) -> &R {
         self.shard.runtime()
+    }
+
+    /// Numbers about this shard's log.
+    #[must_use]
+    pub fn log_status(&self) -> LogStatus {
+        self.shard.log_status()
+    }
+
+    /// Makes a checkpoint of this shard now, beyond those that its log makes by itself.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]; the checkpoint before it stays in force.
+    pub async fn checkpoint(&self) -> Result<(), CheckpointError> {
+        self.shard.checkpoint().await
     }
 
     /// Makes a topic. On return every shard knows it.

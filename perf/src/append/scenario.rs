@@ -1,0 +1,236 @@
+//! The scenario: the floor and every kind of append in turns, on one engine whose pool is ready each time.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use thalweg_engine::catalog::{Partition, TopicSettings};
+use thalweg_engine::limits::SEGMENT_SIZE_DEFAULT;
+use thalweg_engine::log::LogOptions;
+use thalweg_engine::model::TopicName;
+use thalweg_runtime::Engine;
+
+use super::append_turn;
+use super::lane::{From, Lane};
+use crate::bed::{batch_of_size, make_room, method_of, on_shard, open, verdict};
+use crate::floor::{LARGE_WRITE_SIZES, Method, Target, Turn};
+use crate::measure::{Ratio, Series, Stopwatch, Unit, cpu_seconds};
+use crate::session::Session;
+
+const SCENARIO: &str = "append";
+
+/// Records of larger batches have this size. Bytes.
+const RECORD_SIZE: usize = 1 << 10;
+
+/// Size of the file that the floor overwrites. Bytes.
+const FLOOR_FILE_SIZE: u64 = 256 << 20;
+
+/// Segments that stay ready when a turn ends, so that none is made during it.
+const SEGMENTS_LEFT: usize = 2;
+
+/// The share of the floor that appends have to reach.
+const SHARE_MIN: f64 = 0.9;
+
+/// Batch size in bytes, and tasks that append.
+#[rustfmt::skip]
+const TASK_LANES: [(usize, usize); 10] = [
+    (1 << 10, 1), (1 << 10, 64), (1 << 10, 512),
+    (16 << 10, 1), (16 << 10, 16), (16 << 10, 128),
+    (256 << 10, 1), (256 << 10, 8),
+    (1 << 20, 1), (1 << 20, 4),
+];
+
+/// Batch size in bytes, and appends under way, of the thread's lane.
+const THREAD_LANE: (usize, usize) = (256 << 10, 8);
+
+/// Options of the scenario.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AppendArgs {
+    /// Segments of 64 MiB that are ready before every turn; a turn ends early before they run out
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(4..=64))]
+    segments: u64,
+}
+
+impl Default for AppendArgs {
+    fn default() -> Self {
+        Self { segments: 16 }
+    }
+}
+
+/// The engine, and where to append.
+struct Bed {
+    engine: Engine,
+    partition: Partition,
+    segments: usize,
+    floor_file: PathBuf,
+}
+
+/// Runs the scenario.
+///
+/// # Errors
+/// The disk's, or the engine's.
+pub(crate) fn run(session: &mut Session, args: &AppendArgs) -> Result<()> {
+    let segments = args.segments as usize;
+    // Those ready, as many in use until they are recycled, and a few for the catalog and checkpoints.
+    let held = (2 * args.segments + 8) * u64::from(SEGMENT_SIZE_DEFAULT) + FLOOR_FILE_SIZE;
+    session.require_space(SCENARIO, held)?;
+    let bed = Bed::make(session, segments)?;
+    println!();
+    println!(
+        "append: durable, {segments} segments ready; the engine uses {}; the floor is the best of one durable write \
+         at a time, 128 KiB to 1 MiB",
+        method_of(&bed.engine).label()
+    );
+    let mut lanes: Vec<Lane> =
+        TASK_LANES.iter().map(|&(size, tasks)| Lane::new(From::Tasks, size, tasks)).collect();
+    lanes.push(Lane::new(From::Thread, THREAD_LANE.0, THREAD_LANE.1));
+    let mut floors = Floors::new();
+    for round in 0..session.effort.rounds {
+        let (before, behind) = lanes.split_at_mut(TASK_LANES.len() / 2);
+        // The floor is taken amid the appends; which of them come first changes from round to round.
+        let (first, second) = if round.is_multiple_of(2) { (before, behind) } else { (behind, before) };
+        bed.run_lanes(first, session.effort.turn)?;
+        floors.push(&bed, session.effort.turn)?;
+        bed.run_lanes(second, session.effort.turn)?;
+    }
+    let dry = on_shard(&bed.engine, |client| async move { client.log_status().rolls_dry })?;
+    report(session, &lanes, &floors, dry);
+    bed.engine.close().context("the engine could not be closed")?;
+    Ok(())
+}
+
+impl Bed {
+    fn make(session: &Session, segments: usize) -> Result<Self> {
+        let floor_file = session.scratch.join("append-floor");
+        let options = LogOptions { pool_target: segments, ..LogOptions::default() };
+        let engine = open(&session.scratch.join("append"), session.flush, options)?;
+        let name = TopicName::new("append").expect("a valid name");
+        let partition = engine.client().create_topic(&name, 1, TopicSettings::default())?.partitions[0];
+        let path = floor_file.clone();
+        on_shard(&engine, move |client| {
+            let path = path.clone();
+            async move { Target::fill(client.runtime(), &path, FLOOR_FILE_SIZE).await }
+        })?
+        .context("the floor's file could not be written")?;
+        Ok(Self { engine, partition, segments, floor_file })
+    }
+
+    fn run_lanes(&self, lanes: &mut [Lane], duration: Duration) -> Result<()> {
+        for lane in lanes {
+            self.make_room()?;
+            let cpu_before = cpu_seconds();
+            let turn = match lane.from {
+                From::Tasks => self.append_from_tasks(lane.batch_size, lane.concurrency, duration),
+                From::Thread => self.append_from_thread(lane.batch_size, lane.concurrency, duration),
+            };
+            let turn = turn.with_context(|| lane.label())?;
+            lane.push(&turn, cpu_seconds() - cpu_before);
+        }
+        Ok(())
+    }
+
+    /// Bytes that may be appended before a segment has to be made.
+    fn bytes_max(&self) -> u64 {
+        // A tenth for headers, directories and the rest of a segment that a frame did not fit into.
+        (self.segments - SEGMENTS_LEFT) as u64 * u64::from(SEGMENT_SIZE_DEFAULT) / 10 * 9
+    }
+
+    fn make_room(&self) -> Result<()> {
+        let (partition, segments) = (self.partition.id, self.segments);
+        on_shard(&self.engine, move |client| async move { make_room(&client, partition, segments).await })?
+    }
+
+    fn append_from_tasks(&self, batch_size: usize, tasks: usize, duration: Duration) -> Result<Turn> {
+        let (partition, bytes_max) = (self.partition.id, self.bytes_max());
+        let turn = on_shard(&self.engine, move |client| async move {
+            let batch = Rc::new(batch_of_size(batch_size, RECORD_SIZE));
+            append_turn(&client, partition, batch, tasks, duration, bytes_max).await
+        })?;
+        Ok(turn?)
+    }
+
+    fn append_from_thread(&self, batch_size: usize, under_way: usize, duration: Duration) -> Result<Turn> {
+        let client = self.engine.client();
+        let batch = batch_of_size(batch_size, RECORD_SIZE);
+        let begin = Stopwatch::start();
+        let mut pending = VecDeque::with_capacity(under_way);
+        let (mut turn, mut started) = (Turn::default(), 0);
+        loop {
+            let goes_on = begin.elapsed() < duration && started < self.bytes_max();
+            if goes_on && pending.len() < under_way {
+                pending.push_back((Stopwatch::start(), client.append(&self.partition, batch.clone())));
+                started += batch.len() as u64;
+                continue;
+            }
+            let Some((operation_begin, append)) = pending.pop_front() else { break };
+            append.wait()??;
+            turn.latencies.record(operation_begin.elapsed());
+            turn.bytes += batch.len() as u64;
+        }
+        turn.elapsed = begin.elapsed();
+        Ok(turn)
+    }
+
+    fn floor(&self, method: Method, write_size: usize, duration: Duration) -> Result<Turn> {
+        let path = self.floor_file.clone();
+        on_shard(&self.engine, move |client| {
+            let path = path.clone();
+            async move { Target::open(client.runtime(), &path, method).await?.run(write_size, duration).await }
+        })?
+        .context("the device failed")
+    }
+}
+
+/// The device's best of each round.
+struct Floors {
+    by_method: [Series; Method::ALL.len()],
+    best: Series,
+}
+
+impl Floors {
+    fn new() -> Self {
+        let series = || Series::new(Unit::MegabytesPerSecond);
+        Self { by_method: [series(), series()], best: series() }
+    }
+
+    fn push(&mut self, bed: &Bed, duration: Duration) -> Result<()> {
+        let mut best = 0.0_f64;
+        for (method, series) in Method::ALL.into_iter().zip(&mut self.by_method) {
+            let mut best_of_method = 0.0_f64;
+            for write_size in LARGE_WRITE_SIZES {
+                let turn = bed.floor(method, write_size, duration)?;
+                best_of_method = best_of_method.max(turn.megabytes_per_second());
+            }
+            series.push(best_of_method);
+            best = best.max(best_of_method);
+        }
+        self.best.push(best);
+        Ok(())
+    }
+}
+
+fn report(session: &mut Session, lanes: &[Lane], floors: &Floors, dry_rolls: u64) {
+    for (method, series) in Method::ALL.into_iter().zip(&floors.by_method) {
+        series.print(&format!("floor: {}", method.label()));
+        session.record(SCENARIO, &format!("floor_{}", method.key()), series);
+    }
+    let mut best: Option<(&Lane, Ratio)> = None;
+    for lane in lanes {
+        let share = lane.report(session, SCENARIO, &floors.best);
+        if best.as_ref().is_none_or(|(_, known)| share.median() > known.median()) {
+            best = Some((lane, share));
+        }
+    }
+    let (lane, share) = best.expect("there are lanes");
+    if dry_rolls > 0 {
+        println!("  note: the pool ran dry {dry_rolls} times; fewer milliseconds or more --segments");
+    }
+    println!("  best: {}", lane.label());
+    session.record(SCENARIO, "best_of_floor", &share);
+    let reached = share.median() >= SHARE_MIN;
+    let target = format!("at least {SHARE_MIN} of the floor");
+    verdict("durable append", &format!("{:.2}", share.median()), &target, reached);
+}

@@ -1,0 +1,15 @@
+//! What the scenarios on an engine have in common.
+
+mod batches;
+mod latch;
+mod on_shard;
+mod open;
+mod room;
+mod verdict;
+
+pub(crate) use batches::batch_of_size;
+pub(crate) use latch::Latch;
+pub(crate) use on_shard::on_shard;
+pub(crate) use open::{FlushChoice, method_of, open};
+pub(crate) use room::make_room;
+pub(crate) use verdict::verdict;
