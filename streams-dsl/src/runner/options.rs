@@ -8,7 +8,8 @@ use crate::limits::{COMMIT_INTERVAL_DEFAULT, COMMIT_SIZE_TARGET_DEFAULT};
 #[derive(Clone, Copy, Debug)]
 pub struct RunnerOptions {
     /// How long an input may wait for the commit that holds its effects. Zero: commit as soon as the commit
-    /// before is durable. Default: 100 ms.
+    /// before is durable. Tasks that read repartition topics only commit what they find there at once: it has
+    /// waited before. Default: 100 ms.
     pub commit_interval: Duration,
     /// Bytes of outputs and state changes at which a task commits earlier. Default: 8 MiB. Cut further by
     /// itself where such a commit does not fit into a frame.

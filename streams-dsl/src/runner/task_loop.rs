@@ -171,8 +171,11 @@ impl<R: Runtime> TaskLoop<R> {
     }
 
     fn is_due(&self, attempt: &Attempt<R>) -> bool {
-        let waited = |since| self.client.runtime().now().since(since);
-        attempt.dirty_since.is_some_and(|since| waited(since) >= self.options.commit_interval)
+        let Some(since) = attempt.dirty_since else { return false };
+        // What comes out of a repartition topic was gathered for a commit once: it does not wait a second time.
+        let was_gathered = self.assignment.inputs.iter().all(|input| input.is_trimmed);
+        (was_gathered && attempt.has_read_all())
+            || self.client.runtime().now().since(since) >= self.options.commit_interval
     }
 
     /// Processes some records of one input. Returns whether there were any.
@@ -289,6 +292,11 @@ impl<R: Runtime> TaskLoop<R> {
 }
 
 impl<R: Runtime> Attempt<R> {
+    /// Whether nothing that was read waits to be processed.
+    fn has_read_all(&self) -> bool {
+        self.inputs.iter().all(|input| input.with_front(|_| ()).is_none())
+    }
+
     fn is_flying(&self) -> bool {
         self.flight.as_ref().is_some_and(|flight| flight.result.borrow().is_none())
     }
