@@ -9,7 +9,9 @@ use crate::bed::FlushChoice;
 use crate::floor::FloorArgs;
 use crate::hop::HopArgs;
 use crate::latency::LatencyArgs;
+use crate::restart::{ChildArgs, RestartArgs};
 use crate::session::ROUNDS_MIN;
+use crate::word_count::WordCountArgs;
 
 /// Benchmarks of Thalweg, each beside the device's own floor in the same run.
 #[derive(Debug, Parser)]
@@ -58,4 +60,21 @@ pub(crate) enum Scenario {
     Append(AppendArgs),
     /// One durable append of 4 KiB at a time, beside one flushed write of 4 KiB
     Latency(LatencyArgs),
+    /// From exec to the first read and the first durable append, after kills amid appends to a full folder
+    Restart(RestartArgs),
+    /// Word count from a topic to a topic, durable and exactly once, beside the same counting in memory
+    WordCount(WordCountArgs),
+    /// All of the above, one after the other, as one run
+    All(AllArgs),
+    /// What the restart scenario starts and kills
+    #[command(hide = true)]
+    RestartChild(ChildArgs),
+}
+
+/// Options of a run of everything.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AllArgs {
+    /// A tenth of the data for the restart and the word count: to see that everything runs, not to compare
+    #[arg(long)]
+    pub(crate) quick: bool,
 }

@@ -26,17 +26,16 @@ pub(crate) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Appends it to `file` as one line.
+    /// Appends it to `file` as one line; makes the file and its folder if need be.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub(crate) fn append_to(&self, file: &Path) -> Result<()> {
         let mut line = serde_json::to_string(self).context("figures are plain data")?;
         line.push('\n');
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(file)
+        file.parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| OpenOptions::new().create(true).append(true).open(file))
             .and_then(|mut file| file.write_all(line.as_bytes()))
             .with_context(|| format!("{file:?} could not be written"))
     }

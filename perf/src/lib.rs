@@ -17,6 +17,8 @@
 //! | `bed` | an engine to measure, and what is done on it |
 //! | `append` | throughput of durable appends, of the floor |
 //! | `latency` | one small durable append at a time, beside one flushed write |
+//! | `restart` | from `exec` to the first read and append, after a kill |
+//! | `word_count` | from a topic to a topic, beside the same counting in memory |
 #![forbid(unsafe_code)]
 
 mod append;
@@ -28,8 +30,10 @@ mod hop;
 mod latency;
 mod machine;
 pub mod measure;
+mod restart;
 mod run;
 mod scratch;
 mod session;
+mod word_count;
 
 pub use run::run;

@@ -7,13 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::args::{Arguments, CommonArgs, Scenario};
+use crate::args::{AllArgs, Arguments, CommonArgs, Scenario};
 use crate::history::{Entry, date};
 use crate::machine::{Machine, revision};
 use crate::measure::unix_seconds;
 use crate::scratch::Scratch;
 use crate::session::{Effort, Session};
-use crate::{append, floor, hop, latency};
+use crate::{append, floor, hop, latency, restart, word_count};
 
 /// Where runs are written down, from the sources of this package.
 const HISTORY: &str = "latency/history.jsonl";
@@ -22,7 +22,11 @@ const HISTORY: &str = "latency/history.jsonl";
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    match measure(&arguments) {
+    let outcome = match &arguments.scenario {
+        Scenario::RestartChild(args) => restart::run_child(args, arguments.common.flush),
+        _ => measure(&arguments),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("thalweg-perf: {error:#}");
@@ -50,12 +54,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
     );
     let effort = Effort { rounds: common.rounds as usize, turn: Duration::from_millis(common.turn_ms) };
     let mut session = Session::new(effort, common.flush, Scratch::make(&place)?, machine);
-    match &arguments.scenario {
-        Scenario::Floor(args) => floor::run(&mut session, args)?,
-        Scenario::Hop(args) => hop::run(&mut session, args)?,
-        Scenario::Append(args) => append::run(&mut session, args)?,
-        Scenario::Latency(args) => latency::run(&mut session, args)?,
-    }
+    run_scenario(&mut session, &arguments.scenario)?;
     if common.no_history {
         return Ok(());
     }
@@ -73,6 +72,34 @@ fn measure(arguments: &Arguments) -> Result<()> {
     println!();
     println!("written down in {}", file.display());
     Ok(())
+}
+
+fn run_scenario(session: &mut Session, scenario: &Scenario) -> Result<()> {
+    match scenario {
+        Scenario::Floor(args) => floor::run(session, args),
+        Scenario::Hop(args) => hop::run(session, args),
+        Scenario::Append(args) => append::run(session, args),
+        Scenario::Latency(args) => latency::run(session, args),
+        Scenario::Restart(args) => restart::run(session, args),
+        Scenario::WordCount(args) => word_count::run(session, args),
+        Scenario::All(args) => run_all(session, args),
+        Scenario::RestartChild(_) => unreachable!("a child is not a session"),
+    }
+}
+
+fn run_all(session: &mut Session, args: &AllArgs) -> Result<()> {
+    let mut restart_args = restart::RestartArgs::default();
+    let mut word_count_args = word_count::WordCountArgs::default();
+    if args.quick {
+        restart_args.size /= 10;
+        word_count_args.copies /= 10;
+    }
+    floor::run(session, &floor::FloorArgs::default())?;
+    hop::run(session, &hop::HopArgs::default())?;
+    append::run(session, &append::AppendArgs::default())?;
+    latency::run(session, &latency::LatencyArgs::default())?;
+    restart::run(session, &restart_args)?;
+    word_count::run(session, &word_count_args)
 }
 
 /// The folder on the device to be measured.

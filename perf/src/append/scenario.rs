@@ -15,7 +15,7 @@ use thalweg_runtime::Engine;
 
 use super::append_turn;
 use super::lane::{From, Lane};
-use crate::bed::{batch_of_size, make_room, method_of, on_shard, open, verdict};
+use crate::bed::{batch_of_size, describe, make_room, on_shard, open, verdict};
 use crate::floor::{LARGE_WRITE_SIZES, Method, Target, Turn};
 use crate::measure::{Ratio, Series, Stopwatch, Unit, cpu_seconds};
 use crate::session::Session;
@@ -50,7 +50,8 @@ const THREAD_LANE: (usize, usize) = (256 << 10, 8);
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AppendArgs {
     /// Segments of 64 MiB that are ready before every turn; a turn ends early before they run out
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(4..=64))]
+    #[arg(long, value_name = "N", default_value_t = AppendArgs::default().segments,
+          value_parser = clap::value_parser!(u64).range(4..=64))]
     segments: u64,
 }
 
@@ -80,10 +81,10 @@ pub(crate) fn run(session: &mut Session, args: &AppendArgs) -> Result<()> {
     let bed = Bed::make(session, segments)?;
     println!();
     println!(
-        "append: durable, {segments} segments ready; the engine uses {}; the floor is the best of one durable write \
-         at a time, 128 KiB to 1 MiB",
-        method_of(&bed.engine).label()
+        "append: durable, {segments} segments ready; the floor is the best of one durable write at a time, 128 KiB to \
+         1 MiB"
     );
+    describe(&bed.engine);
     let mut lanes: Vec<Lane> =
         TASK_LANES.iter().map(|&(size, tasks)| Lane::new(From::Tasks, size, tasks)).collect();
     lanes.push(Lane::new(From::Thread, THREAD_LANE.0, THREAD_LANE.1));

@@ -20,6 +20,13 @@ pub(crate) enum FlushChoice {
     WriteThrough,
 }
 
+impl FlushChoice {
+    /// As the command line names it.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().expect("every choice has a name").get_name().to_owned()
+    }
+}
+
 /// Opens a data folder of one shard.
 ///
 /// # Errors
@@ -31,11 +38,15 @@ pub(crate) fn open(folder: &Path, flush: FlushChoice, log: LogOptions) -> Result
         FlushChoice::WriteThrough => Some(FlushMethod::WriteThrough),
     };
     let options = EngineOptions { shards: Some(1), flush, log, ..EngineOptions::default() };
-    let engine = Engine::open(folder, options).with_context(|| format!("{folder:?} could not be opened"))?;
+    Engine::open(folder, options).with_context(|| format!("{folder:?} could not be opened"))
+}
+
+/// Prints what is being measured.
+pub(crate) fn describe(engine: &Engine) {
+    println!("  the engine uses {} on {}", method_of(engine).label(), engine.info().device.name);
     for note in engine.notes() {
         println!("  note: {note}");
     }
-    Ok(engine)
 }
 
 /// The engine's way to make writes durable, as the floor knows it.

@@ -29,8 +29,15 @@ const MIB: u64 = 1 << 20;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct FloorArgs {
     /// Size of the file that is overwritten, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(16..=16_384))]
+    #[arg(long, value_name = "MIB", default_value_t = FloorArgs::default().file_size,
+          value_parser = clap::value_parser!(u64).range(16..=16_384))]
     file_size: u64,
+}
+
+impl Default for FloorArgs {
+    fn default() -> Self {
+        Self { file_size: 256 }
+    }
 }
 
 /// One kind of write, all rounds of it.

@@ -10,7 +10,7 @@ use crate::session::Session;
 const SCENARIO: &str = "hop";
 
 /// Options of the scenario: none yet.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct HopArgs {}
 
 /// What the executors do besides.

@@ -13,7 +13,7 @@ use thalweg_engine::model::TopicName;
 use thalweg_runtime::Engine;
 
 use crate::append::append_turn;
-use crate::bed::{batch_of_size, make_room, method_of, on_shard, open, verdict};
+use crate::bed::{batch_of_size, describe, make_room, method_of, on_shard, open, verdict};
 use crate::floor::{Method, Target, Turn};
 use crate::measure::{Latencies, Ratio, Series, Stopwatch, Unit};
 use crate::session::Session;
@@ -65,10 +65,8 @@ pub(crate) fn run(session: &mut Session, _: &LatencyArgs) -> Result<()> {
     session.require_space(SCENARIO, HELD_BYTES)?;
     let bed = Bed::make(session)?;
     println!();
-    println!(
-        "latency: one durable append of 4 KiB at a time; the engine uses {}",
-        method_of(&bed.engine).label()
-    );
+    println!("latency: one durable append of 4 KiB at a time");
+    describe(&bed.engine);
     let mut lanes = [
         Lane::new("flushed write of 4 KiB, same executor", "write", Bed::write),
         Lane::new("append from a task on the shard", "task", Bed::append_from_task),

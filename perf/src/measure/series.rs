@@ -13,6 +13,8 @@ pub enum Unit {
     Milliseconds,
     /// Millions of words per second.
     MillionWordsPerSecond,
+    /// Millions of bytes.
+    Megabytes,
     /// Seconds of processor time per thousand million bytes.
     CpuSecondsPerGigabyte,
     /// Things without a unit.
@@ -30,6 +32,7 @@ impl Unit {
             Self::Microseconds => "µs",
             Self::Milliseconds => "ms",
             Self::MillionWordsPerSecond => "M words/s",
+            Self::Megabytes => "MB",
             Self::CpuSecondsPerGigabyte => "CPU s/GB",
             Self::Count => "",
             Self::Ratio => "×",
