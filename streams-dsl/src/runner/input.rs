@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use thalweg_engine::client::{FetchedBatch, ReadError, ShardClient};
-use thalweg_engine::io::Runtime;
+use thalweg_engine::io::{Runtime, Signal};
 use thalweg_engine::model::{Offset, PartitionId};
 
-use super::signal::{First, Flag, Signal, race};
+use super::signal::{First, Flag, race};
 use crate::limits::{TASK_QUEUE_BYTES, TASK_READ_BYTES};
 
 /// Batches of one partition that wait for the task.

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use thalweg_engine::client::ShardClient;
-use thalweg_engine::io::{Priority, Runtime};
+use thalweg_engine::io::{Priority, Runtime, Signal};
 use thalweg_engine::model::Offset;
 
 use super::assign::{Assignment, assign};
-use super::signal::{Flag, Signal};
+use super::signal::Flag;
 use super::task_loop::TaskLoop;
 use super::topics::resolve;
 use super::{InputProgress, RunnerOptions, StartError, TaskFailure, TaskProgress, TaskState};

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thalweg_engine::client::{Commit, CommitError, ShardClient};
-use thalweg_engine::io::{Monotonic, Priority, Runtime};
+use thalweg_engine::io::{Monotonic, Priority, Runtime, Signal};
 use thalweg_engine::model::{BatchView, Offset, StoreId};
 
 use super::assign::Assignment;
 use super::input::{Input, read_ahead};
-use super::signal::{Flag, Signal, race};
+use super::signal::{Flag, race};
 use super::store_view::StoreView;
 use super::{RunnerOptions, TaskFailure, TaskProgress, TaskState};
 use crate::limits::{COMMIT_SIZE_TARGET_MIN, NO_SPACE_RETRY_INTERVAL};

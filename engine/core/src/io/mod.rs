@@ -8,8 +8,10 @@ mod error;
 mod file;
 mod mesh;
 mod runtime;
+mod signal;
 
 pub use error::{DiskError, DiskOperation};
 pub use file::{Buffer, File, FileKind, OpenMode};
 pub use mesh::{Mesh, MeshFull};
 pub use runtime::{Monotonic, Priority, Runtime};
+pub use signal::Signal;

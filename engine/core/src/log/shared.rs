@@ -11,10 +11,10 @@ use super::format::{CheckpointName, ReplayStart};
 use super::index::{Applied, Index};
 use super::read::{FooterCache, TailCache};
 use super::segment::{FreeSegment, Segment};
-use super::signal::{CommitWaiters, Signal, Waiting};
+use super::signal::{CommitWaiters, Waiting};
 use super::write::Tail;
 use super::{LogOptions, LogStatus, StateMachine};
-use crate::io::{Priority, Runtime};
+use crate::io::{Priority, Runtime, Signal};
 use crate::limits::{IDLE_FRAME_DELAY, SEGMENT_FILES_OPEN_MAX};
 use crate::model::{Generation, Incarnation, LogId, SegmentId, Sequence};
 

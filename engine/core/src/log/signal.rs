@@ -1,40 +1,13 @@
 //! Waking tasks of one executor.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use super::Closed;
+use crate::io::Signal;
 use crate::model::Sequence;
-
-/// Wakes one task. A signal given while nobody waits is kept for the next wait.
-#[derive(Debug, Default)]
-pub(super) struct Signal {
-    given: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Signal {
-    pub(super) fn give(&self) {
-        self.given.set(true);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    /// Ends when a signal is given, or was given since the last wait.
-    pub(super) fn wait(&self) -> impl Future<Output = ()> + '_ {
-        poll_fn(|context| {
-            if self.given.replace(false) {
-                return Poll::Ready(());
-            }
-            self.waker.replace(Some(context.waker().clone()));
-            Poll::Pending
-        })
-    }
-}
 
 /// Tasks that wait for a condition; all are woken when it may have become true, and look again.
 #[derive(Debug, Default)]
