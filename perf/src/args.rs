@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::append::AppendArgs;
-use crate::bed::FlushChoice;
+use crate::bed::EngineArgs;
 use crate::floor::FloorArgs;
 use crate::hop::HopArgs;
 use crate::latency::LatencyArgs;
@@ -38,9 +38,8 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "MS", default_value_t = 1000, global = true,
           value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub(crate) turn_ms: u64,
-    /// How the engine makes writes durable
-    #[arg(long, value_enum, value_name = "METHOD", default_value_t = FlushChoice::Auto, global = true)]
-    pub(crate) flush: FlushChoice,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
     /// File to which one JSON line is appended [default: perf/latency/history.jsonl in the sources]
     #[arg(long, value_name = "FILE", global = true, conflicts_with = "no_history")]
     pub(crate) history: Option<PathBuf>,

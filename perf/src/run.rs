@@ -23,7 +23,7 @@ const HISTORY: &str = "latency/history.jsonl";
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.scenario {
-        Scenario::RestartChild(args) => restart::run_child(args, arguments.common.flush),
+        Scenario::RestartChild(args) => restart::run_child(args, arguments.common.engine),
         _ => measure(&arguments),
     };
     match outcome {
@@ -53,7 +53,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
         common.rounds, common.turn_ms
     );
     let effort = Effort { rounds: common.rounds as usize, turn: Duration::from_millis(common.turn_ms) };
-    let mut session = Session::new(effort, common.flush, Scratch::make(&place)?, machine);
+    let mut session = Session::new(effort, common.engine, Scratch::make(&place)?, machine);
     run_scenario(&mut session, &arguments.scenario)?;
     if common.no_history {
         return Ok(());

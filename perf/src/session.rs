@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::bed::FlushChoice;
+use crate::bed::EngineArgs;
 use crate::machine::{FileSystem, Machine};
 use crate::scratch::{self, Scratch};
 
@@ -25,16 +25,15 @@ pub(crate) const ROUNDS_MIN: usize = 5;
 /// One run of one or more scenarios.
 pub(crate) struct Session {
     pub(crate) effort: Effort,
-    /// How engines make writes durable.
-    pub(crate) flush: FlushChoice,
+    pub(crate) engine: EngineArgs,
     pub(crate) scratch: Scratch,
     pub(crate) machine: Machine,
     figures: Map<String, Value>,
 }
 
 impl Session {
-    pub(crate) fn new(effort: Effort, flush: FlushChoice, scratch: Scratch, machine: Machine) -> Self {
-        Self { effort, flush, scratch, machine, figures: Map::new() }
+    pub(crate) fn new(effort: Effort, engine: EngineArgs, scratch: Scratch, machine: Machine) -> Self {
+        Self { effort, engine, scratch, machine, figures: Map::new() }
     }
 
     /// Refuses to go on unless the device has room for `bytes` now.

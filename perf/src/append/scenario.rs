@@ -107,7 +107,7 @@ impl Bed {
     fn make(session: &Session, segments: usize) -> Result<Self> {
         let floor_file = session.scratch.join("append-floor");
         let options = LogOptions { pool_target: segments, ..LogOptions::default() };
-        let engine = open(&session.scratch.join("append"), session.flush, options)?;
+        let engine = open(&session.scratch.join("append"), session.engine, options)?;
         let name = TopicName::new("append").expect("a valid name");
         let partition = engine.client().create_topic(&name, 1, TopicSettings::default())?.partitions[0];
         let path = floor_file.clone();

@@ -10,6 +10,6 @@ mod verdict;
 pub(crate) use batches::batch_of_size;
 pub(crate) use latch::Latch;
 pub(crate) use on_shard::on_shard;
-pub(crate) use open::{FlushChoice, describe, method_of, open};
+pub(crate) use open::{EngineArgs, describe, method_of, open};
 pub(crate) use room::make_room;
 pub(crate) use verdict::verdict;

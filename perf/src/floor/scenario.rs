@@ -1,6 +1,6 @@
 //! The scenario: ours and fio's in turns.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -79,7 +79,8 @@ pub(crate) fn run(session: &mut Session, args: &FloorArgs) -> Result<()> {
     session.require_space(SCENARIO, file_size)?;
     preflight::check_direct_io(session.scratch.path())?;
     let path = session.scratch.join("floor");
-    fill(&path, file_size)?;
+    let place = Place { path: path.clone(), file_size, runtime: session.engine.runtime() };
+    place.fill()?;
     let fio = Fio::find();
     println!();
     println!(
@@ -93,7 +94,7 @@ pub(crate) fn run(session: &mut Session, args: &FloorArgs) -> Result<()> {
     let mut lanes = lanes(fio.is_some());
     for round in 0..session.effort.rounds {
         for lane in &mut lanes {
-            lane.take_turns(round, &path, file_size, fio, session.effort.turn)?;
+            lane.take_turns(round, &place, fio, session.effort.turn)?;
         }
     }
     lanes.iter().for_each(|lane| lane.report(session));
@@ -117,27 +118,26 @@ impl Lane {
     fn take_turns(
         &mut self,
         round: usize,
-        path: &Path,
-        file_size: u64,
+        place: &Place,
         fio: Option<Fio>,
         duration: Duration,
     ) -> Result<()> {
         let ours_begins = round.is_multiple_of(2);
         if ours_begins {
-            self.run_ours(path, duration)?;
+            self.run_ours(place, duration)?;
         }
         if let (Some(fio), Some(contestant)) = (fio, &mut self.fio) {
-            let turn = fio.run(path, file_size, self.method, self.write_size, duration)?;
+            let turn = fio.run(&place.path, place.file_size, self.method, self.write_size, duration)?;
             contestant.push(turn.megabytes_per_second, turn.p50_us, turn.p99_us);
         }
         if !ours_begins {
-            self.run_ours(path, duration)?;
+            self.run_ours(place, duration)?;
         }
         Ok(())
     }
 
-    fn run_ours(&mut self, path: &Path, duration: Duration) -> Result<()> {
-        let turn = measure(path, self.method, self.write_size, duration)?;
+    fn run_ours(&mut self, place: &Place, duration: Duration) -> Result<()> {
+        let turn = place.measure(self.method, self.write_size, duration)?;
         let latencies = &turn.latencies;
         self.ours.push(turn.megabytes_per_second(), latencies.quantile_us(0.5), latencies.quantile_us(0.99));
         Ok(())
@@ -206,36 +206,42 @@ fn report_best(session: &mut Session, lanes: &[Lane]) {
     }
 }
 
-/// One turn through our runtime, on an executor of its own.
-fn measure(path: &Path, method: Method, write_size: usize, duration: Duration) -> Result<Turn> {
-    let path = path.to_owned();
-    on_executor(move |runtime| {
-        let path = path.clone();
-        async move { Target::open(&runtime, &path, method).await?.run(write_size, duration).await }
-    })?
-    .context("the device failed")
+/// The file that is overwritten, and the executors that do it.
+struct Place {
+    path: PathBuf,
+    file_size: u64,
+    runtime: RuntimeOptions,
 }
 
-/// Makes the file that is overwritten.
-///
-/// # Errors
-/// The disk's, or the machine's.
-fn fill(path: &Path, file_size: u64) -> Result<()> {
-    let path: PathBuf = path.to_owned();
-    on_executor(move |runtime| {
-        let path = path.clone();
-        async move { Target::fill(&runtime, &path, file_size).await }
-    })?
-    .context("the floor's file could not be written")
-}
+impl Place {
+    /// Makes the file.
+    fn fill(&self) -> Result<()> {
+        let (path, file_size) = (self.path.clone(), self.file_size);
+        self.on_executor(move |runtime| {
+            let path = path.clone();
+            async move { Target::fill(&runtime, &path, file_size).await }
+        })?
+        .context("the floor's file could not be written")
+    }
 
-/// Runs `task` on one executor, bound to a core as a shard's is.
-fn on_executor<F, O, T>(task: F) -> Result<T>
-where
-    F: Fn(GlommioRuntime) -> O + Clone + Send + 'static,
-    O: Future<Output = T> + 'static,
-    T: Send + 'static,
-{
-    let executors = start(1, &RuntimeOptions::default(), move |runtime, _| task(runtime))?;
-    Ok(executors.join().pop().expect("one executor has one output"))
+    /// One turn through our runtime, on an executor of its own.
+    fn measure(&self, method: Method, write_size: usize, duration: Duration) -> Result<Turn> {
+        let path = self.path.clone();
+        self.on_executor(move |runtime| {
+            let path = path.clone();
+            async move { Target::open(&runtime, &path, method).await?.run(write_size, duration).await }
+        })?
+        .context("the device failed")
+    }
+
+    /// Runs `task` on one executor, bound to a core as a shard's is.
+    fn on_executor<F, O, T>(&self, task: F) -> Result<T>
+    where
+        F: Fn(GlommioRuntime) -> O + Clone + Send + 'static,
+        O: Future<Output = T> + 'static,
+        T: Send + 'static,
+    {
+        let executors = start(1, &self.runtime, move |runtime, _| task(runtime))?;
+        Ok(executors.join().pop().expect("one executor has one output"))
+    }
 }

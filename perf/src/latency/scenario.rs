@@ -90,7 +90,7 @@ pub(crate) fn run(session: &mut Session, _: &LatencyArgs) -> Result<()> {
 impl Bed {
     fn make(session: &Session) -> Result<Self> {
         let floor_file = session.scratch.join("latency-floor");
-        let engine = open(&session.scratch.join("latency"), session.flush, LogOptions::default())?;
+        let engine = open(&session.scratch.join("latency"), session.engine, LogOptions::default())?;
         let name = TopicName::new("latency").expect("a valid name");
         let partition = engine.client().create_topic(&name, 1, TopicSettings::default())?.partitions[0];
         let path = floor_file.clone();

@@ -14,7 +14,7 @@ use thalweg_engine::model::{BatchBuilder, BatchView, Offset, Timestamp, TopicNam
 use thalweg_runtime::{Client, Pending};
 
 use super::saying::Saying;
-use crate::bed::{FlushChoice, open};
+use crate::bed::{EngineArgs, open};
 
 /// Size of a record's value; the record's offset and filler. Bytes.
 const VALUE_SIZE: usize = 1000;
@@ -51,8 +51,8 @@ pub(crate) struct ChildArgs {
 ///
 /// # Errors
 /// The engine's, or that a record is not what was written.
-pub(crate) fn run(args: &ChildArgs, flush: FlushChoice) -> Result<()> {
-    let engine = open(&args.folder, flush, LogOptions::default())?;
+pub(crate) fn run(args: &ChildArgs, engine_args: EngineArgs) -> Result<()> {
+    let engine = open(&args.folder, engine_args, LogOptions::default())?;
     say(Saying::Opened)?;
     let client = engine.client();
     let name = TopicName::new("restart").expect("a valid name");

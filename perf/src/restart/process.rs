@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::saying::Saying;
-use crate::bed::FlushChoice;
+use crate::bed::EngineArgs;
 use crate::measure::Stopwatch;
 
 /// A child of this program, with its data folder open. Killed when it is dropped.
@@ -24,13 +24,14 @@ impl Process {
     ///
     /// # Errors
     /// If this program cannot start itself.
-    pub(super) fn start(folder: &Path, bytes: u64, flush: FlushChoice) -> Result<Self> {
+    pub(super) fn start(folder: &Path, bytes: u64, engine: EngineArgs) -> Result<Self> {
         let program = std::env::current_exe().context("this program does not know where it is")?;
         let mut command = Command::new(program);
         command
             .arg("restart-child")
             .arg(folder)
-            .args(["--bytes", &bytes.to_string(), "--flush", &flush.name()])
+            .args(["--bytes", &bytes.to_string()])
+            .args(engine.arguments())
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let begin = Stopwatch::start();

@@ -67,12 +67,12 @@ pub(crate) fn run(session: &mut Session, args: &RestartArgs) -> Result<()> {
     println!("restart: {} MB in the folder, killed (SIGKILL) amid appends; times from exec", args.size);
     let folder = session.scratch.join("restart");
     let mut starts = Starts::new();
-    let mut child = Process::start(&folder, bytes, session.flush)?;
+    let mut child = Process::start(&folder, bytes, session.engine)?;
     await_filled(&mut child).context("filling the folder")?;
     for round in 0..rounds {
         let delay = KILL_DELAY + KILL_DELAY_STEP * (round % KILL_DELAYS) as u32;
         let acknowledged = child.kill_after(delay).context("amid appends")?;
-        child = Process::start(&folder, 0, session.flush)?;
+        child = Process::start(&folder, 0, session.engine)?;
         starts.push(&mut child, acknowledged).with_context(|| format!("start {}", round + 1))?;
     }
     drop(child);

@@ -84,7 +84,7 @@ pub(crate) fn run(session: &mut Session, args: &WordCountArgs) -> Result<()> {
         args.commit_interval_ms
     );
     let folder = session.scratch.join("word-count");
-    let engine = open(&folder, session.flush, LogOptions::default())?;
+    let engine = open(&folder, session.engine, LogOptions::default())?;
     describe(&engine);
     let loading = Stopwatch::start();
     source::load(&engine, SOURCE, &text, copies).context("loading the source topic")?;
@@ -96,7 +96,7 @@ pub(crate) fn run(session: &mut Session, args: &WordCountArgs) -> Result<()> {
         rounds.push_durable(&engine, &text, args, round)?;
     }
     engine.close().context("the engine could not be closed")?;
-    let engine = open(&folder, session.flush, LogOptions::default()).context("reopening")?;
+    let engine = open(&folder, session.engine, LogOptions::default()).context("reopening")?;
     for round in 0..session.effort.rounds {
         output::check(&engine, &sink(round), &text.counts, args.copies)?;
     }
