@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use thalweg_engine::client::ShardClient;
 use thalweg_engine::folder::{Folder, FolderError};
-use thalweg_engine::io::{Priority, Runtime};
+use thalweg_engine::io::{DiskError, Priority, Runtime};
 use thalweg_engine::limits::SHARDS_MAX;
 use thalweg_engine::log::{FlushMethod, RecoveryReport};
 use thalweg_engine::model::ShardId;
@@ -20,6 +20,7 @@ use super::message::ThreadMessage;
 use super::service::serve;
 use super::{Client, ClosedError, EngineOptions, OpenEngineError};
 use crate::gateway::{ThreadReceiver, reply_slot, thread_gateway};
+use crate::preflight::PreflightError;
 use crate::{Executors, FolderLock, GlommioRuntime, RuntimeOptions, start};
 
 /// Requests of threads that one shard keeps waiting; more block their threads.
@@ -161,7 +162,13 @@ fn open_folder_alone(path: &Path, options: &EngineOptions) -> Result<Folder, Ope
         async move { open_folder(&runtime, &folder, shards).await }
     })?;
     let opened = executors.join().remove(0);
-    opened.map_err(|source| OpenEngineError::Folder { path: path.to_owned(), source })
+    opened.map_err(|source| match source {
+        // The first file is where it shows; the remedy is the machine's.
+        FolderError::Disk(DiskError::NoDirectIo { .. }) => {
+            OpenEngineError::Machine(PreflightError::NoDirectIo { path: path.to_owned() }.into())
+        }
+        source => OpenEngineError::Folder { path: path.to_owned(), source },
+    })
 }
 
 async fn open_folder(

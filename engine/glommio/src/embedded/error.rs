@@ -14,7 +14,8 @@ use crate::{LockError, StartError};
 #[error("the engine is closed")]
 pub struct ClosedError;
 
-/// Why a data folder was not opened. Nothing in it was changed, except that it may have been made.
+/// Why a data folder was not opened. What was refused was not changed, except that the folder may have been
+/// made; of several shards, those that were sound may have been opened and closed again.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenEngineError {
     /// Another process has it open.
@@ -23,8 +24,8 @@ pub enum OpenEngineError {
     /// The machine lacks something that the executors need.
     #[error(transparent)]
     Machine(#[from] StartError),
-    /// The folder could not be made.
-    #[error("the data folder {path:?} could not be made: {source}")]
+    /// The folder could not be made or read.
+    #[error("the data folder {path:?} could not be made or read")]
     Io {
         /// The folder.
         path: PathBuf,
@@ -32,7 +33,7 @@ pub enum OpenEngineError {
         source: io::Error,
     },
     /// The folder is not a data folder of this program, or the disk refused.
-    #[error("{path:?} was not opened")]
+    #[error("the data folder was not opened")]
     Folder {
         /// The folder.
         path: PathBuf,
