@@ -45,10 +45,3 @@ impl Failure {
         Self::new(ExitCode::Failed, message)
     }
 }
-
-/// The exit code of `error`: that of the first [`Failure`] among its causes, else [`ExitCode::Failed`].
-#[must_use]
-pub fn code_of(error: &anyhow::Error) -> ExitCode {
-    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    failure.map_or(ExitCode::Failed, |failure| failure.code)
-}

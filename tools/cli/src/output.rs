@@ -27,8 +27,12 @@ pub fn print_json(value: &Value) -> Result<(), Failure> {
 /// # Errors
 /// As [`print_line`].
 pub fn write_line(out: &mut impl Write, line: &[u8]) -> Result<(), Failure> {
-    out.write_all(line).and_then(|()| out.write_all(b"\n")).map_err(|error| {
-        let code = if error.kind() == ErrorKind::BrokenPipe { ExitCode::Done } else { ExitCode::Failed };
-        Failure::new(code, format!("standard output cannot be written: {error}"))
-    })
+    out.write_all(line).and_then(|()| out.write_all(b"\n")).map_err(|error| failure(&error))
+}
+
+/// What an error of standard output ends the program with: nothing is wrong if its reader has gone.
+#[must_use]
+pub fn failure(error: &std::io::Error) -> Failure {
+    let code = if error.kind() == ErrorKind::BrokenPipe { ExitCode::Done } else { ExitCode::Failed };
+    Failure::new(code, format!("standard output cannot be written: {error}"))
 }

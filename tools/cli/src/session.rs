@@ -1,37 +1,103 @@
 //! Opening a data folder for one command, and what to say if that fails.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use thalweg_engine::catalog::{CatalogError, Topic};
+use thalweg_engine::catalog::{CatalogError, Partition, Topic};
 use thalweg_engine::client::ReadError;
-use thalweg_engine::folder::FolderError;
-use thalweg_engine::log::FlushMethod;
+use thalweg_engine::folder::{FolderError, MANIFEST_NAME, shard_folder};
+use thalweg_engine::log::{FlushMethod, OpenError as OpenLogError};
 use thalweg_engine::model::TopicName;
-use thalweg_runtime::{Client, Engine, EngineOptions, OpenEngineError};
+use thalweg_engine::shard::OpenError;
+use thalweg_runtime::{Client, Engine, EngineOptions, LockError, OpenEngineError};
 
-use crate::args::OpenArgs;
+use crate::args::{DataArgs, NewDataArgs, OpenArgs, ShardsArgs};
 use crate::exit::{ExitCode, Failure};
 
-/// Opens the data folder `path`.
+/// Opens a data folder, or makes one where there is nothing.
 ///
 /// # Errors
 /// A [`Failure`] with the exit code of the cause.
-pub fn open(path: &Path, args: &OpenArgs) -> Result<Engine, Failure> {
-    let mut options = EngineOptions { shards: args.shards, ..EngineOptions::default() };
+pub fn open_or_create(path: &Path, shards: &ShardsArgs, args: &OpenArgs) -> Result<Engine, Failure> {
+    let mut options = EngineOptions { shards: shards.shards, ..EngineOptions::default() };
     options.runtime.buffered = args.buffered;
-    let engine = Engine::open(path, options).map_err(|error| {
-        let code = match &error {
-            OpenEngineError::Locked(_) => ExitCode::Locked,
-            OpenEngineError::Machine(_) | OpenEngineError::Io { .. } => ExitCode::Machine,
-            OpenEngineError::Folder { source: FolderError::Disk(_), .. } => ExitCode::Machine,
-            OpenEngineError::Folder { .. } | OpenEngineError::Shard { .. } => ExitCode::Refused,
-        };
-        Failure::new(code, with_causes(&error))
-    })?;
+    options.log.accept_damage = args.accept_damage;
+    let engine = Engine::open(path, options)
+        .map_err(|error| Failure::new(open_code(&error), with_causes(&error) + open_hint(&error)))?;
+    let lost = engine.info().recovery.iter().enumerate();
+    for (shard, lost) in lost.filter_map(|(shard, report)| Some((shard, report.damage_accepted.as_ref()?))) {
+        eprintln!("warning: damage accepted on shard {shard}: {lost}");
+    }
     for note in engine.notes() {
         eprintln!("note: {note}");
     }
     Ok(engine)
+}
+
+/// Opens the data folder that a command names, or makes it.
+///
+/// # Errors
+/// As [`open_or_create`].
+pub fn open_new(args: &NewDataArgs) -> Result<Engine, Failure> {
+    open_or_create(&args.data, &args.shards, &args.open)
+}
+
+/// Opens the data folder that a command names, and makes none.
+///
+/// # Errors
+/// Exit code 3, if there is none; else as [`open_or_create`].
+pub fn open(args: &DataArgs) -> Result<Engine, Failure> {
+    let path = &args.data;
+    match std::fs::symlink_metadata(path.join(MANIFEST_NAME)) {
+        Ok(_) => open_or_create(path, &ShardsArgs::default(), &args.open),
+        // What else hinders it, opening the folder says better.
+        Err(error) if error.kind() != ErrorKind::NotFound && path.is_dir() => {
+            open_or_create(path, &ShardsArgs::default(), &args.open)
+        }
+        Err(_) => {
+            let what = if path.is_dir() { "is not a data folder" } else { "does not exist" };
+            let message = format!(
+                "the data folder {path:?} {what}; `thalweg topic create` and `thalweg streams run` make one"
+            );
+            Err(Failure::new(ExitCode::NotFound, message))
+        }
+    }
+}
+
+/// What a folder that was not opened ends the program with.
+fn open_code(error: &OpenEngineError) -> ExitCode {
+    match error {
+        OpenEngineError::Locked(LockError::Held { .. } | LockError::HeldByUnknown { .. }) => ExitCode::Locked,
+        OpenEngineError::Locked(LockError::Io { .. })
+        | OpenEngineError::Machine(_)
+        | OpenEngineError::Io { .. } => ExitCode::Machine,
+        OpenEngineError::Folder { source, .. } => match source {
+            FolderError::Disk(_) => ExitCode::Machine,
+            FolderError::ShardLimit { .. } => ExitCode::Usage,
+            FolderError::NotADataFolder { .. } => ExitCode::NotFound,
+            FolderError::NotEmpty { .. }
+            | FolderError::NewerVersion { .. }
+            | FolderError::ShardCount { .. }
+            | FolderError::Damaged { .. } => ExitCode::Refused,
+        },
+        OpenEngineError::Shard { source, .. } => match source {
+            OpenError::Log(OpenLogError::Disk { .. }) => ExitCode::Machine,
+            OpenError::Log(_) | OpenError::WriterClosed => ExitCode::Refused,
+        },
+    }
+}
+
+/// What to do about it, where that does not follow from the message.
+fn open_hint(error: &OpenEngineError) -> &'static str {
+    match error {
+        OpenEngineError::Folder { source: FolderError::ShardCount { .. }, .. } => "; leave --shards out",
+        OpenEngineError::Shard { source: OpenError::Log(OpenLogError::Damaged { sequence, .. }), .. }
+            if sequence.0 > 0 =>
+        {
+            "; nothing was changed; --accept-damage opens it without what is lost"
+        }
+        _ => "",
+    }
 }
 
 /// An error and its causes in one line.
@@ -40,8 +106,12 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let words = error.to_string();
+        // Some messages already end with their cause.
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
         cause = error.source();
     }
     text
@@ -89,14 +159,19 @@ pub fn catalog_failure(error: &CatalogError) -> Failure {
     Failure::new(code, error.to_string())
 }
 
-/// What a refused read ends the program with.
+/// What a refused read of `partition` of the data folder `path` ends the program with.
 #[must_use]
-pub fn read_failure(error: &ReadError) -> Failure {
+pub fn read_failure(error: &ReadError, path: &Path, partition: &Partition) -> Failure {
     let code = match error {
         ReadError::UnknownPartition { .. } | ReadError::OutOfRange { .. } => ExitCode::NotFound,
         ReadError::Damaged { .. } => ExitCode::Refused,
         ReadError::Disk { .. } | ReadError::Closed => ExitCode::Failed,
     };
+    if let ReadError::Damaged { segment, position } = error {
+        let file = shard_folder(path, partition.shard).join(format!("segment-{:08x}", segment.0));
+        let message = format!("{file:?} is damaged at byte {}: a batch is not what was written", position.0);
+        return Failure::new(code, message);
+    }
     Failure::new(code, error.to_string())
 }
 

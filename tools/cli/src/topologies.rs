@@ -7,10 +7,12 @@ use thalweg_runtime::{
     Engine, GlommioRuntime, Reply, ReplySlot, ThreadReceiver, ThreadSender, reply_slot, thread_gateway,
 };
 use thalweg_streams::Topology;
-use thalweg_streams::runner::{RunnerOptions, StreamsRunner, TaskFailure, TaskProgress, TaskState};
+use thalweg_streams::runner::{
+    RunnerOptions, StartError, StreamsRunner, TaskFailure, TaskProgress, TaskState,
+};
 
 use crate::exit::{ExitCode, Failure};
-use crate::session::with_causes;
+use crate::session::{catalog_failure, with_causes};
 
 /// Questions to one shard's tasks that may wait at once.
 const QUESTIONS_MAX: usize = 16;
@@ -107,7 +109,7 @@ impl Running {
             Some(error) => {
                 // What the topology lacks is the reason; how the started tasks end says nothing more.
                 let _ = running.stop();
-                Err(Failure::new(ExitCode::NotFound, with_causes(&error)))
+                Err(Failure::new(start_code(&error), with_causes(&error)))
             }
         }
     }
@@ -156,6 +158,14 @@ async fn answer(runner: &StreamsRunner, questions: &ThreadReceiver<Question>) {
                 return;
             }
         }
+    }
+}
+
+fn start_code(error: &StartError) -> ExitCode {
+    match error {
+        StartError::UnknownTopic { .. } => ExitCode::NotFound,
+        StartError::Catalog { source, .. } => catalog_failure(source).code,
+        StartError::NotCopartitioned { .. } => ExitCode::Usage,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::OpenArgs;
+use super::{OpenArgs, ShardsArgs};
 
 /// What to count, and where.
 #[derive(Args, Clone, Debug)]
@@ -28,6 +28,9 @@ pub struct DemoArgs {
     /// Data folder. Default: a new one in the current folder, removed at the end.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// How many shards, if the folder is made.
+    #[command(flatten)]
+    pub shards: ShardsArgs,
     /// How to open the data folder.
     #[command(flatten)]
     pub open: OpenArgs,

@@ -7,7 +7,7 @@ mod root;
 mod streams;
 mod topic;
 
-pub use data::{DataArgs, OpenArgs};
+pub use data::{DataArgs, NewDataArgs, OpenArgs, ShardsArgs};
 pub use demo::DemoArgs;
 pub use records::{ConsumeArgs, Format, ProduceArgs, Start};
 pub use root::{Command, CompletionsArgs, Thalweg};

@@ -9,7 +9,8 @@ use super::DataArgs;
 /// What to append.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Each line is one record; its bytes are taken as they are, without the line's end.
+Each line is one record; its bytes are taken as they are, without the line's end. On return all are durable.
+A line that is too long ends the command; the lines before it are appended then.
 
 Examples:
   thalweg produce lines --data ./data < book.txt
@@ -30,7 +31,7 @@ pub struct ProduceArgs {
     /// Append to this partition. Default: by the key's hash, or in turn for records without key.
     #[arg(long, value_name = "N")]
     pub partition: Option<u32>,
-    /// Print one JSON object with the number of records and the offsets.
+    /// Print one JSON object with the number of records and, by partition, the offsets they were given.
     #[arg(long)]
     pub json: bool,
 }
@@ -38,7 +39,7 @@ pub struct ProduceArgs {
 /// How bytes are printed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Format {
-    /// As text; bytes that are not UTF-8 are replaced.
+    /// The bytes as they are; in JSON as text, in which bytes that are not UTF-8 are replaced.
     Text,
     /// As a signed 64-bit big-endian integer, or as hex digits if there are not eight bytes.
     I64,
@@ -60,6 +61,9 @@ pub enum Start {
 /// What to print.
 #[derive(Args, Debug)]
 #[command(after_help = "\
+Prints what the topic holds now, partition by partition, then ends. A line is key, tab and value; the value alone
+if the record has no key.
+
 Examples:
   thalweg consume lines --data ./data --max 10
   thalweg consume word-counts --data ./data --value-format i64 --json")]
@@ -72,7 +76,7 @@ pub struct ConsumeArgs {
     /// Read this partition only. Default: all, one after the other.
     #[arg(long, value_name = "N")]
     pub partition: Option<u32>,
-    /// Where to begin: `beginning`, `end` or an offset.
+    /// Where to begin in each partition: `beginning`, `end` or an offset.
     #[arg(long, value_name = "WHERE", default_value = "beginning", value_parser = parse_start)]
     pub from: Start,
     /// Stop after this many records.

@@ -7,12 +7,12 @@ use super::{ConsumeArgs, DemoArgs, ProduceArgs, StreamsArgs, TopicArgs};
 const EXIT_CODES: &str = "\
 Exit codes:
     0  done
-    1  failed; the reason is on standard error
-    2  wrong usage, or an input file that says something wrong
+    1  failed; the reason is on standard error, for every code but 0
+    2  wrong usage, or an input that says something wrong or exceeds a limit
     3  no such topic, partition, folder or file
     4  the data folder is in use by another process
-    5  the data folder was refused: damage, a newer version, another number of shards
-    6  this machine lacks something: io_uring, locked memory, direct I/O, room
+    5  the data folder was refused: damage, a newer version, another number of shards, foreign files
+    6  this machine lacks something: io_uring, locked memory, direct I/O, permission, room
    70  the disk failed while writing; nothing more was acknowledged
   130  interrupted
 

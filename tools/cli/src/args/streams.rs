@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::DataArgs;
+use super::NewDataArgs;
 
 /// What to do with a topology.
 #[derive(Args, Debug)]
@@ -28,7 +28,8 @@ pub enum StreamsCommand {
 /// The topology to run.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Topics that the topology reads or writes and that do not exist are created.
+Topics that the topology reads or writes and that do not exist are created. The positions in its input are kept
+in the data folder under the topology's name: run again, it goes on where it was.
 
 Example: thalweg streams run word-count.yaml --data ./data --until-idle")]
 pub struct StreamsRunArgs {
@@ -36,11 +37,11 @@ pub struct StreamsRunArgs {
     pub file: PathBuf,
     /// The data folder.
     #[command(flatten)]
-    pub data: DataArgs,
+    pub data: NewDataArgs,
     /// Stop when everything in the source topics has been processed.
     #[arg(long)]
     pub until_idle: bool,
-    /// Partitions of the topics that are created.
+    /// Partitions of the source topics that are created; others get as many as what feeds them has.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub partitions: u32,
     /// Longest time between two commits. Milliseconds.
@@ -53,6 +54,7 @@ pub struct StreamsRunArgs {
 
 /// The topology to look at.
 #[derive(Args, Debug)]
+#[command(after_help = "Example: thalweg streams describe word-count.yaml --mermaid")]
 pub struct StreamsDescribeArgs {
     /// The topology's file.
     pub file: PathBuf,
@@ -63,6 +65,10 @@ pub struct StreamsDescribeArgs {
 
 /// The topology to test.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+A file's tests stand under its key `tests`: records that go in, and what must come out.
+
+Example: thalweg streams test word-count.yaml")]
 pub struct StreamsTestArgs {
     /// The topology's file.
     pub file: PathBuf,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::DataArgs;
+use super::{DataArgs, NewDataArgs};
 
 /// What to do with topics.
 #[derive(Args, Debug)]
@@ -19,7 +19,7 @@ pub enum TopicCommand {
     Create(TopicCreateArgs),
     /// List the topics.
     List(TopicListArgs),
-    /// Show a topic's partitions: shard, first offset, end.
+    /// Show each partition of a topic: its shard, first offset and end.
     Describe(TopicNameArgs),
     /// Delete a topic and all its records.
     Delete(TopicNameArgs),
@@ -50,7 +50,7 @@ pub struct TopicCreateArgs {
     pub partitions: u32,
     /// The data folder.
     #[command(flatten)]
-    pub data: DataArgs,
+    pub data: NewDataArgs,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

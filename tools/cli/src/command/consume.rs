@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use thalweg_engine::catalog::Partition;
+use thalweg_engine::client::ReadError;
 use thalweg_engine::model::{BatchView, Offset, RecordCount, RecordRef};
 use thalweg_engine::shard::OwnedBatch;
 use thalweg_runtime::Client;
 
 use crate::args::{ConsumeArgs, Format, Start};
 use crate::exit::{ExitCode, Failure};
-use crate::output::write_line;
+use crate::output::{self, write_line};
 use crate::session;
 
 /// Bytes of one read.
@@ -23,7 +24,7 @@ const READ_SIZE: usize = 1 << 20;
 /// # Errors
 /// A [`Failure`].
 pub fn run(args: &ConsumeArgs) -> Result<(), Failure> {
-    let engine = session::open(&args.data.data, &args.data.open)?;
+    let engine = session::open(&args.data)?;
     let outcome = consume(&engine.client(), args);
     session::close(engine, outcome)
 }
@@ -44,7 +45,7 @@ fn consume(client: &Client, args: &ConsumeArgs) -> Result<(), Failure> {
             print_partition(client, args, (index, partition), &mut left, &mut out)?;
         }
     }
-    out.flush().map_err(|error| Failure::failed(format!("standard output cannot be written: {error}")))
+    out.flush().map_err(|error| output::failure(&error))
 }
 
 /// Prints what `partition` holds now, from where `args` say, at most `left` records.
@@ -55,16 +56,15 @@ fn print_partition(
     left: &mut u64,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let bounds = client.bounds(partition).map_err(|error| session::read_failure(&error))?;
+    let failure = |error: ReadError| session::read_failure(&error, &args.data.data, partition);
+    let bounds = client.bounds(partition).map_err(failure)?;
     let mut next = match args.from {
         Start::Beginning => bounds.start,
         Start::End => bounds.end,
         Start::Offset(offset) => Offset(offset),
     };
     while next < bounds.end && *left > 0 {
-        let batches = client
-            .read(partition, next, READ_SIZE, Duration::ZERO)
-            .map_err(|error| session::read_failure(&error))?;
+        let batches = client.read(partition, next, READ_SIZE, Duration::ZERO).map_err(failure)?;
         if batches.is_empty() {
             break;
         }

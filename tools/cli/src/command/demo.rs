@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::args::DemoArgs;
-use crate::demo::{Corpus, Demo, Report};
+use crate::demo::{Corpus, CorpusError, Demo, Report};
 use crate::exit::{ExitCode, Failure};
 use crate::output::print_line;
 use crate::session;
@@ -18,7 +18,15 @@ use crate::signal::Interrupt;
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let corpus = if args.texts.is_empty() { Corpus::read_own_sources() } else { Corpus::read(&args.texts) };
-    let corpus = corpus.map_err(|error| Failure::new(ExitCode::NotFound, error.to_string()))?;
+    let corpus = corpus.map_err(|error| {
+        let code = match &error {
+            CorpusError::Unreadable { .. } | CorpusError::NoDefault { .. } => ExitCode::NotFound,
+            CorpusError::TooLarge { .. } | CorpusError::WordTooLong { .. } | CorpusError::Empty => {
+                ExitCode::Usage
+            }
+        };
+        Failure::new(code, error.to_string())
+    })?;
     let demo = Demo {
         corpus: Arc::new(corpus),
         copies: args.copies,
@@ -41,7 +49,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
 }
 
 fn count(demo: &Demo, data: &Path, args: &DemoArgs, interrupt: &Interrupt) -> Result<Report, Failure> {
-    let engine = session::open(data, &args.open)?;
+    let engine = session::open_or_create(data, &args.shards, &args.open)?;
     let outcome = demo.run(&engine, interrupt);
     session::close(engine, outcome)
 }

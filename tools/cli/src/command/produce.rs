@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use thalweg_engine::catalog::Topic;
 use thalweg_engine::client::{AppendError, Appended};
 use thalweg_engine::limits::RECORD_SIZE_MAX;
-use thalweg_engine::model::{BatchBuilder, BatchError, Timestamp, partition_for_key};
+use thalweg_engine::model::{BatchBuilder, BatchError, Offset, RecordCount, Timestamp, partition_for_key};
 use thalweg_runtime::{Client, Pending};
 
 use crate::args::ProduceArgs;
@@ -37,13 +37,35 @@ pub fn run(args: &ProduceArgs) -> Result<(), Failure> {
             Failure::new(ExitCode::NotFound, format!("{} cannot be read: {error}", path.display()))
         })?),
     };
-    let engine = session::open(&args.data.data, &args.data.open)?;
+    let engine = session::open(&args.data)?;
     let outcome = Producer::new(&engine.client(), args).and_then(|producer| producer.run(input));
-    let (records, bytes) = session::close(engine, outcome)?;
+    let Appends { records, bytes, ranges } = session::close(engine, outcome)?;
     if args.json {
-        return print_json(&json!({"topic": args.topic, "records": records, "bytes": bytes}));
+        let rows = ranges.iter().enumerate().filter_map(|(partition, range)| {
+            let (start, end) = range.as_ref()?;
+            Some(json!({"partition": partition, "start": start.0, "end": end.0}))
+        });
+        let rows: Vec<Value> = rows.collect();
+        return print_json(
+            &json!({"topic": args.topic, "records": records, "bytes": bytes, "partitions": rows}),
+        );
     }
     print_line(&format!("appended {records} records of {bytes} bytes to {}", args.topic))
+}
+
+/// What was appended.
+struct Appends {
+    records: u64,
+    bytes: u64,
+    /// By partition: the first offset given, and the one behind the last.
+    ranges: Vec<Option<(Offset, Offset)>>,
+}
+
+/// A batch that is on its way.
+struct InFlight {
+    partition: usize,
+    count: RecordCount,
+    answer: Pending<Result<Appended, AppendError>>,
 }
 
 struct Producer {
@@ -52,9 +74,8 @@ struct Producer {
     separator: Option<Vec<u8>>,
     only: Option<u32>,
     builders: Vec<BatchBuilder>,
-    in_flight: VecDeque<Pending<Result<Appended, AppendError>>>,
-    records: u64,
-    bytes: u64,
+    in_flight: VecDeque<InFlight>,
+    appends: Appends,
     keyless: u64,
 }
 
@@ -79,14 +100,25 @@ impl Producer {
             only: args.partition,
             builders: (0..count).map(|_| BatchBuilder::new()).collect(),
             in_flight: VecDeque::new(),
-            records: 0,
-            bytes: 0,
+            appends: Appends { records: 0, bytes: 0, ranges: vec![None; count] },
             keyless: 0,
         })
     }
 
-    /// Appends every line of `input`; returns records and bytes.
-    fn run(mut self, input: impl Read) -> Result<(u64, u64), Failure> {
+    /// Appends every line of `input`. A line that is refused ends it, once those before it are durable.
+    fn run(mut self, input: impl Read) -> Result<Appends, Failure> {
+        let taken = self.take(input);
+        for partition in 0..self.builders.len() {
+            self.send(partition)?;
+        }
+        while !self.in_flight.is_empty() {
+            self.await_oldest()?;
+        }
+        taken.map(|()| self.appends)
+    }
+
+    /// Takes every line of `input` into batches, and sends those that are full.
+    fn take(&mut self, input: impl Read) -> Result<(), Failure> {
         let mut input = BufReader::with_capacity(1 << 20, input);
         let mut line = Vec::new();
         loop {
@@ -96,20 +128,13 @@ impl Producer {
             let read = (&mut input).take(limit).read_until(b'\n', &mut line);
             let read = read.map_err(|error| Failure::failed(format!("the input cannot be read: {error}")))?;
             if read == 0 {
-                break;
+                return Ok(());
             }
             if line.last() == Some(&b'\n') {
                 line.pop();
             }
             self.push(&line)?;
         }
-        for partition in 0..self.builders.len() {
-            self.send(partition)?;
-        }
-        while !self.in_flight.is_empty() {
-            self.await_oldest()?;
-        }
-        Ok((self.records, self.bytes))
     }
 
     fn push(&mut self, line: &[u8]) -> Result<(), Failure> {
@@ -125,10 +150,13 @@ impl Producer {
             pushed = self.builders[partition].push(timestamp, key, Some(value), &[]);
         }
         pushed.map_err(|error| {
-            Failure::new(ExitCode::Usage, format!("line {} was refused: {error}", self.records + 1))
+            let before = self.appends.records;
+            let message =
+                format!("line {} was refused: {error}; the {before} before it are appended", before + 1);
+            Failure::new(ExitCode::Usage, message)
         })?;
-        self.records += 1;
-        self.bytes += line.len() as u64;
+        self.appends.records += 1;
+        self.appends.bytes += line.len() as u64;
         if self.builders[partition].size() >= BATCH_SIZE {
             self.send(partition)?;
         }
@@ -155,19 +183,24 @@ impl Producer {
         if self.in_flight.len() == BATCHES_IN_FLIGHT {
             self.await_oldest()?;
         }
+        let count = RecordCount(u64::from(self.builders[partition].count()));
         let batch = self.builders[partition].finish().to_vec();
         self.builders[partition].clear();
-        self.in_flight.push_back(self.client.append(&self.topic.partitions[partition], batch));
+        let answer = self.client.append(&self.topic.partitions[partition], batch);
+        self.in_flight.push_back(InFlight { partition, count, answer });
         Ok(())
     }
 
     fn await_oldest(&mut self) -> Result<(), Failure> {
         let Some(oldest) = self.in_flight.pop_front() else { return Ok(()) };
-        let answer = oldest.wait().map_err(|error| Failure::failed(error.to_string()))?;
-        answer.map(drop).map_err(|error| {
+        let answer = oldest.answer.wait().map_err(|error| Failure::failed(error.to_string()))?;
+        let appended = answer.map_err(|error| {
             let code = if error == AppendError::NoSpace { ExitCode::Machine } else { ExitCode::Failed };
             Failure::new(code, format!("an append was refused: {}", with_causes(&error)))
-        })
+        })?;
+        let range = self.appends.ranges[oldest.partition].get_or_insert((appended.base, appended.base));
+        range.1 = appended.base + oldest.count;
+        Ok(())
     }
 }
 

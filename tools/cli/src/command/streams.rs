@@ -67,6 +67,9 @@ fn describe(args: &StreamsDescribeArgs) -> Result<(), Failure> {
 
 fn test(args: &StreamsTestArgs) -> Result<(), Failure> {
     let file = read(&args.file)?;
+    if file.tests().is_empty() {
+        eprintln!("note: {} contains no tests", args.file.display());
+    }
     let failures = file.run_tests();
     for failure in &failures {
         print_line(&format!("FAILED {failure}"))?;
@@ -82,7 +85,7 @@ fn test(args: &StreamsTestArgs) -> Result<(), Failure> {
 fn run_topology(args: &StreamsRunArgs) -> Result<(), Failure> {
     let file = read(&args.file)?;
     let interrupt = Interrupt::listen()?;
-    let engine = session::open(&args.data.data, &args.data.open)?;
+    let engine = session::open_new(&args.data)?;
     let outcome = run_on(&engine, file.topology().clone(), args, &interrupt);
     let totals = session::close(engine, outcome)?;
     if args.json {
@@ -148,7 +151,8 @@ fn is_caught_up(engine: &Engine, totals: &Totals) -> Result<bool, Failure> {
         let topic = client.topic(&name).map_err(|error| Failure::failed(error.to_string()))?;
         let partition = topic.as_ref().and_then(|topic| topic.partitions.get(input.partition as usize));
         let Some(partition) = partition else { return Ok(false) };
-        let bounds = client.bounds(partition).map_err(|error| session::read_failure(&error))?;
+        let bounds = client.bounds(partition);
+        let bounds = bounds.map_err(|error| session::read_failure(&error, &engine.info().path, partition))?;
         if input.committed < bounds.end {
             return Ok(false);
         }

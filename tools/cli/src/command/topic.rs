@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use thalweg_engine::catalog::{Topic, TopicSettings};
 use thalweg_engine::client::Bounds;
-use thalweg_runtime::Client;
+use thalweg_runtime::Engine;
 
 use crate::args::{TopicArgs, TopicCommand, TopicCreateArgs, TopicListArgs, TopicNameArgs};
 use crate::exit::Failure;
@@ -25,7 +25,7 @@ pub fn run(args: &TopicArgs) -> Result<(), Failure> {
 
 fn create(args: &TopicCreateArgs) -> Result<(), Failure> {
     let name = session::topic_name(&args.name)?;
-    let engine = session::open(&args.data.data, &args.data.open)?;
+    let engine = session::open_new(&args.data)?;
     let created = engine.client().create_topic(&name, args.partitions, TopicSettings::default());
     let topic = session::close(engine, created.map_err(|error| session::catalog_failure(&error)))?;
     if args.json {
@@ -35,7 +35,7 @@ fn create(args: &TopicCreateArgs) -> Result<(), Failure> {
 }
 
 fn list(args: &TopicListArgs) -> Result<(), Failure> {
-    let engine = session::open(&args.data.data, &args.data.open)?;
+    let engine = session::open(&args.data)?;
     let topics = engine.client().topics().map_err(|error| Failure::failed(error.to_string()));
     let mut topics = session::close(engine, topics)?;
     topics.retain(|topic| args.internal || !topic.settings.internal);
@@ -51,8 +51,8 @@ fn list(args: &TopicListArgs) -> Result<(), Failure> {
 }
 
 fn describe(args: &TopicNameArgs) -> Result<(), Failure> {
-    let engine = session::open(&args.data.data, &args.data.open)?;
-    let described = look_at(&engine.client(), &args.name);
+    let engine = session::open(&args.data)?;
+    let described = look_at(&engine, &args.name);
     let (topic, bounds) = session::close(engine, described)?;
     if args.json {
         let mut object = summary(&topic);
@@ -72,24 +72,28 @@ fn describe(args: &TopicNameArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn look_at(client: &Client, name: &str) -> Result<(Topic, Vec<Bounds>), Failure> {
-    let topic = session::existing_topic(client, name)?;
+fn look_at(engine: &Engine, name: &str) -> Result<(Topic, Vec<Bounds>), Failure> {
+    let client = engine.client();
+    let topic = session::existing_topic(&client, name)?;
     let mut all = Vec::with_capacity(topic.partitions.len());
     for partition in &topic.partitions {
-        all.push(client.bounds(partition).map_err(|error| session::read_failure(&error))?);
+        let bounds = client.bounds(partition);
+        all.push(bounds.map_err(|error| session::read_failure(&error, &engine.info().path, partition))?);
     }
     Ok((topic, all))
 }
 
 fn delete(args: &TopicNameArgs) -> Result<(), Failure> {
-    let name = session::topic_name(&args.name)?;
-    let engine = session::open(&args.data.data, &args.data.open)?;
-    let deleted = engine.client().delete_topic(&name);
-    session::close(engine, deleted.map_err(|error| session::catalog_failure(&error)))?;
+    session::topic_name(&args.name)?;
+    let engine = session::open(&args.data)?;
+    let client = engine.client();
+    let deleted = session::existing_topic(&client, &args.name)
+        .and_then(|topic| client.delete_topic(&topic.name).map_err(|error| session::catalog_failure(&error)));
+    let topic = session::close(engine, deleted)?;
     if args.json {
-        return print_json(&json!({"deleted": name.as_str()}));
+        return print_json(&json!({"deleted": topic.name.as_str()}));
     }
-    print_line(&format!("deleted {name}"))
+    print_line(&format!("deleted {}", topic.name))
 }
 
 fn summary(topic: &Topic) -> Value {

@@ -84,6 +84,9 @@ impl Corpus {
         for path in paths {
             corpus.add_file(path)?;
         }
+        if Words::new(&corpus.bytes).next().is_none() {
+            return Err(CorpusError::Empty);
+        }
         Ok(corpus)
     }
 

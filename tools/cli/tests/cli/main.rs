@@ -1,0 +1,9 @@
+//! The binary as its users meet it: commands in, what they print, leave behind and end with.
+
+mod common;
+mod demo;
+mod machine;
+mod records;
+mod refusals;
+mod streams;
+mod topics;

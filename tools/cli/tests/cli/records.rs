@@ -1,0 +1,128 @@
+//! `thalweg produce` and `thalweg consume`.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::common::Place;
+
+#[test]
+fn records_with_keys_come_back_in_the_order_of_each_key() {
+    let place = Place::new();
+    place.run("topic create pairs --partitions 4 --data d --shards 2").succeeds();
+    let lines: String = (0..5000).map(|i| format!("key{}::value{i}::x\n", i % 37)).collect();
+    let appended = place.pipe(lines.as_bytes(), "produce pairs --key-separator :: --data d --json").json();
+    assert_eq!(appended["records"], json!(5000));
+    assert_eq!(appended["bytes"], json!(lines.len() - 5000));
+
+    let records = place.run("consume pairs --data d --json").json_lines();
+    assert_eq!(records.len(), 5000);
+    let mut partitions: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut next: BTreeMap<u64, u64> = BTreeMap::new();
+    for record in &records {
+        let (key, partition) = (record["key"].as_str().unwrap(), record["partition"].as_u64().unwrap());
+        assert_eq!(*partitions.entry(key).or_insert(partition), partition, "{key} is in two partitions");
+        values.entry(key).or_default().push(record["value"].as_str().unwrap());
+        let offset = next.entry(partition).or_default();
+        assert_eq!(record["offset"].as_u64(), Some(*offset), "offsets are dense");
+        *offset += 1;
+        assert!(record["timestamp"].as_i64().unwrap() > 1_500_000_000_000);
+        assert_eq!(record["headers"], json!([]));
+    }
+    assert_eq!(next.len(), 4, "37 keys fill every partition");
+    assert_eq!(values.len(), 37);
+    for number in 0..37 {
+        let expected: Vec<String> = (number..5000).step_by(37).map(|i| format!("value{i}::x")).collect();
+        assert_eq!(values[format!("key{number}").as_str()], expected, "key{number}");
+    }
+    // What was said of the offsets is what is there.
+    let said = appended["partitions"].as_array().unwrap();
+    assert_eq!(said.len(), 4);
+    for row in said {
+        let partition = row["partition"].as_u64().unwrap();
+        assert_eq!((row["start"].as_u64(), row["end"].as_u64()), (Some(0), Some(next[&partition])));
+    }
+}
+
+#[test]
+fn lines_without_key_take_turns_and_a_partition_can_be_named() {
+    let place = Place::with_topic("lines", 3);
+    let lines: String = (0..2500).map(|i| format!("{i}\n")).collect();
+    place.write("lines.txt", &lines);
+    let said = place.run("produce lines --file lines.txt --data d").succeeds();
+    assert_eq!(said.text(), format!("appended 2500 records of {} bytes to lines\n", lines.len() - 2500));
+    place.pipe(b"one\ntwo", "produce lines --partition 2 --data d").succeeds();
+    let described = place.run("topic describe lines --data d --json").json();
+    let ends: Vec<_> = described["partitions"].as_array().unwrap().iter().map(|row| &row["end"]).collect();
+    assert_eq!(ends, [1000, 1000, 502]);
+    let last = place.run("consume lines --partition 2 --from 499 --data d").succeeds();
+    assert_eq!(last.text(), "2499\none\ntwo\n", "the last line needs no end");
+    place.run("produce lines --file nothing.txt --data d").fails(3, &["nothing.txt cannot be read"]);
+}
+
+#[test]
+fn a_part_of_a_topic_can_be_read() {
+    let place = Place::with_topic("lines", 2);
+    let lines: String = (0..1010).map(|i| format!("{i}\n")).collect();
+    place.pipe(lines.as_bytes(), "produce lines --data d").succeeds();
+    let text = |arguments: &str| place.run(&format!("consume lines --data d {arguments}")).succeeds().stdout;
+    assert_eq!(text("--max 2"), b"0\n1\n");
+    assert_eq!(text("--from 998"), b"998\n999\n", "the second partition ends before that");
+    let from_8: String = (8..1000).chain(1008..1010).map(|i| format!("{i}\n")).collect();
+    assert_eq!(text("--from 8"), from_8.as_bytes(), "in each partition");
+    assert_eq!(text("--partition 1 --max 3"), b"1000\n1001\n1002\n");
+    assert_eq!(text("--from end"), b"");
+    assert_eq!(text("--max 0"), b"");
+}
+
+#[test]
+fn bytes_that_are_no_text_come_back_as_they_were() {
+    let place = Place::with_topic("bytes", 1);
+    let mut line: Vec<u8> = (0..=255).filter(|&byte| byte != b'\n').collect();
+    line.push(b'\n');
+    let mut input = line.clone();
+    input.extend_from_slice(b"\n");
+    input.extend_from_slice(&42i64.to_be_bytes());
+    place.pipe(&input, "produce bytes --data d").succeeds();
+    let mut expected = input.clone();
+    expected.push(b'\n');
+    assert_eq!(place.run("consume bytes --data d").succeeds().stdout, expected);
+    let hex: String = line[..255].iter().map(|byte| format!("{byte:02x}")).collect();
+    let printed = place.run("consume bytes --data d --value-format hex").succeeds();
+    assert_eq!(printed.text(), format!("{hex}\n\n000000000000002a\n"));
+    let records = place.run("consume bytes --data d --value-format i64 --json").json_lines();
+    let values: Vec<_> = records.iter().map(|record| record["value"].clone()).collect();
+    assert_eq!(values, [json!(hex), json!(""), json!(42)]);
+    let records = place.run("consume bytes --data d --json").json_lines();
+    assert_eq!(records[0]["value"], json!(String::from_utf8_lossy(&line[..255])));
+}
+
+#[test]
+fn a_record_over_the_limit_is_refused_and_those_before_it_are_appended() {
+    let place = Place::with_topic("lines", 1);
+    let mut input = b"first\nsecond\n".to_vec();
+    input.resize(input.len() + (15 << 20) + 1, b'a');
+    input.extend_from_slice(b"\nlast\n");
+    place
+        .pipe(&input, "produce lines --data d")
+        .fails(2, &["line 3 was refused", "limit of 15728640", "the 2 before it"]);
+    assert_eq!(place.run("consume lines --data d").succeeds().text(), "first\nsecond\n");
+    // One that is as large as a record may be goes through.
+    let large = vec![b'b'; (15 << 20) - 100];
+    place.pipe(&large, "produce lines --data d").succeeds();
+    let read = place.run("consume lines --data d --from 2").succeeds();
+    assert!(read.stdout.strip_suffix(b"\n") == Some(&large), "{} bytes came back", read.stdout.len());
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_a_command_quietly() {
+    let place = Place::with_topic("lines", 1);
+    let lines: String = (0..200_000).map(|i| format!("{i}\n")).collect();
+    place.pipe(lines.as_bytes(), "produce lines --data d").succeeds();
+    let (line, ended) = place.start("consume lines --data d").first_line();
+    assert_eq!((line.as_str(), ended.code, ended.stderr.as_str()), ("0\n", 0, ""));
+    let (line, ended) = place.start("consume lines --data d --json --max 1").first_line();
+    assert!(line.contains("\"value\":\"0\""), "{line}");
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+}

@@ -1,0 +1,160 @@
+//! `thalweg streams`.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::common::Place;
+
+const WORD_COUNT: &str = "\
+topology: word-count
+steps:
+  - {from: text}
+  - {flat_map: words}
+  - {group_by: value}
+  - {count: {store: counts}}
+  - {to: word-counts}
+tests: [{in: [\"Hello hello world\"], out: {hello: 2, world: 1}}]
+";
+
+/// The words of `text`, counted in the plainest way.
+fn count(text: &[u8]) -> BTreeMap<String, i64> {
+    let mut counts = BTreeMap::new();
+    let text = text.to_ascii_lowercase();
+    for word in
+        text.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').filter(|word| !word.is_empty())
+    {
+        *counts.entry(String::from_utf8(word.to_vec()).unwrap()).or_default() += 1;
+    }
+    counts
+}
+
+/// The latest count of each word in `word-counts`. A count that does not rise was counted twice or lost.
+fn counted(place: &Place) -> BTreeMap<String, i64> {
+    let mut counts = BTreeMap::new();
+    for record in place.run("consume word-counts --value-format i64 --json --data d").json_lines() {
+        let (word, count) = (record["key"].as_str().unwrap(), record["value"].as_i64().unwrap());
+        let before = counts.insert(word.to_owned(), count).unwrap_or(0);
+        assert!(count > before, "{word} went from {before} to {count}");
+    }
+    counts
+}
+
+#[test]
+fn a_word_count_goes_on_where_it_was_and_counts_nothing_twice() {
+    let place = Place::new();
+    place.write("wc.yaml", WORD_COUNT);
+    place.run("topic create text --partitions 3 --data d --shards 2").succeeds();
+    let first: String =
+        (0..3000).map(|i| format!("The word{} of line {}, and the rest.\n", i % 97, i % 13)).collect();
+    place.pipe(first.as_bytes(), "produce text --data d").succeeds();
+    let run = "streams run wc.yaml --data d --until-idle --json";
+    let summary = place.run(run).json();
+    assert_eq!(summary["topology"], json!("word-count"));
+    let inputs = summary["inputs"].as_array().unwrap();
+    let read = inputs.iter().filter(|input| input["topic"] == json!("text"));
+    assert_eq!(read.map(|input| input["committed"].as_u64().unwrap()).sum::<u64>(), 3000);
+    assert_eq!(counted(&place), count(first.as_bytes()));
+
+    let again = place.run(run).json();
+    assert_eq!((&again["records_in"], &again["records_out"]), (&json!(0), &json!(0)), "{again}");
+    assert_eq!(counted(&place), count(first.as_bytes()));
+
+    // Not all of it is text: what is no word separates words.
+    let second = b"the \xff\xfe new\xc3word \x00the\n\xe2\x28\xa1 WORD1\n";
+    place.pipe(second, "produce text --data d").succeeds();
+    assert_eq!(place.run(run).json()["inputs"].as_array().unwrap().len(), inputs.len());
+    let mut all = first.into_bytes();
+    all.extend_from_slice(second);
+    assert_eq!(counted(&place), count(&all));
+
+    let topics = place.run("topic list --data d").succeeds();
+    assert_eq!(topics.text(), "text  3 partitions\nword-counts  3 partitions\n");
+    assert!(place.run("topic list --internal --data d").succeeds().text().contains(", internal\n"));
+}
+
+#[test]
+fn a_topology_runs_until_it_is_interrupted() {
+    let place = Place::new();
+    place.write("wc.yaml", WORD_COUNT);
+    let mut running = place.start("streams run wc.yaml --data d --shards 1 --json");
+    running.await_saying("word-count is running");
+    let ended = running.interrupt();
+    assert_eq!(ended.json()["records_in"], json!(0));
+    let topics = place.run("topic list --data d").succeeds();
+    assert_eq!(
+        topics.text(),
+        "text  1 partition\nword-counts  1 partition\n",
+        "it makes the topics it names"
+    );
+}
+
+#[test]
+fn a_topology_is_described_and_its_tests_are_run() {
+    let place = Place::new();
+    place.write("wc.yaml", WORD_COUNT);
+    let described = place.run("streams describe wc.yaml").succeeds();
+    for part in [
+        "Topology: word-count",
+        "topics: [text]",
+        "stores: [counts]",
+        "Sub-topology: 1",
+        "topic: word-counts",
+    ] {
+        assert!(described.text().contains(part), "{}", described.text());
+    }
+    assert!(place.run("streams describe wc.yaml --mermaid").succeeds().text().starts_with("flowchart"));
+    assert_eq!(place.run("streams test wc.yaml").succeeds().text(), "1 passed, 0 failed\n");
+
+    place.write("wrong.yaml", WORD_COUNT.replace("world: 1", "world: 2"));
+    let wrong = place.run("streams test wrong.yaml");
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    assert_eq!(
+        wrong.text(),
+        "FAILED test 1: topic 'word-counts': key 'world': expected '2', found '1'\n0 passed, 1 failed\n"
+    );
+    place.write("none.yaml", WORD_COUNT.split("tests").next().unwrap());
+    assert!(place.run("streams test none.yaml").succeeds().stderr.contains("none.yaml contains no tests"));
+}
+
+#[test]
+fn what_is_wrong_with_a_topology_is_said_before_anything_runs() {
+    let place = Place::new();
+    let refused = |text: &[u8], parts: &[&str]| {
+        place.write("t.yaml", text);
+        for command in
+            ["streams describe t.yaml", "streams test t.yaml", "streams run t.yaml --data d --until-idle"]
+        {
+            place.run(command).fails(2, parts);
+        }
+        assert!(!place.path("d").exists(), "nothing was made for {}", String::from_utf8_lossy(text));
+    };
+    let with = |from: &str, to: &str| WORD_COUNT.replacen(from, to, 1).into_bytes();
+    refused(&with("count:", "cont:"), &["t.yaml:6:6: unknown step 'cont'; did you mean 'count'?"]);
+    refused(&with("store:", "stroe:"), &["t.yaml:6:14: ", "'stroe'", "did you mean 'store'?"]);
+    refused(&with("steps:", "stepz:"), &["t.yaml:2:1: ", "'stepz'", "did you mean 'steps'?"]);
+    refused(&with("  - {group_by: value}\n", ""), &["t.yaml:5:"]);
+    refused(&with("to: word-counts", "to: word/counts"), &["t.yaml:7:10: ", "'/'"]);
+    refused(&with("{to: word-counts}", "{merge: other}"), &["t.yaml:7:", "other"]);
+    refused(&with("steps:", "steps: ["), &["t.yaml:"]);
+    refused(b"topology: \xff\n", &["t.yaml is not UTF-8 at byte 10"]);
+    place.run("streams run nothing.yaml --data d").fails(3, &["nothing.yaml cannot be read"]);
+}
+
+#[test]
+fn topics_that_cannot_feed_one_store_are_refused_before_anything_is_counted() {
+    let place = Place::with_topic("a", 2);
+    place.run("topic create b --partitions 3 --data d").succeeds();
+    place.pipe(b"k:v\n", "produce a --key-separator : --data d").succeeds();
+    place.write(
+        "t.yaml",
+        "topology: t\nsteps: [{from: [a, b]}, {group_by: key}, {count: {store: s}}, {to: c}]\n",
+    );
+    let parts = ["'a' with 2 partitions and 'b' with 3 feed one store", "give them equally many"];
+    place.run("streams run t.yaml --until-idle --data d").fails(2, &parts);
+    place.run("topic delete b --data d").succeeds();
+    place.run("topic create b --partitions 2 --data d").succeeds();
+    place.run("streams run t.yaml --until-idle --data d").succeeds();
+    let counts = place.run("consume c --value-format i64 --data d").succeeds();
+    assert_eq!(counts.text(), "k\t1\n");
+}
