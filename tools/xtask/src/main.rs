@@ -5,16 +5,27 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use xtask::check;
-use xtask::workspace::Workspace;
+use xtask::sabotage;
+use xtask::workspace::{Places, Workspace};
 
-const USAGE: &str = "usage: cargo run -p xtask -- check";
+const USAGE: &str = "usage: cargo run -p xtask -- check | sabotage";
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["check"] => check_workspace(),
-        _ => bail!("{USAGE}"),
+        ["sabotage", ref words @ ..] => sabotage(words),
+        ["--help"] => {
+            println!("{USAGE}\n\n{}", sabotage::USAGE);
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => bail!("{USAGE}\n\n{}", sabotage::USAGE),
     }
+}
+
+fn sabotage(words: &[&str]) -> Result<ExitCode> {
+    let places = Places::find()?;
+    sabotage::command(&places.root, &places.target, &sabotage::Options::parse(words)?)
 }
 
 fn check_workspace() -> Result<ExitCode> {

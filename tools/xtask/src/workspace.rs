@@ -56,6 +56,27 @@ pub struct Workspace {
     pub texts: Vec<Text>,
 }
 
+/// Where the workspace lies that this program was built from, and its builds.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Its folder.
+    pub root: PathBuf,
+    /// Its folder of builds.
+    pub target: PathBuf,
+}
+
+impl Places {
+    /// Finds them.
+    ///
+    /// # Errors
+    /// If cargo cannot be run.
+    pub fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+        let target = text_of(&cargo_metadata(&root)?["target_directory"])?.into();
+        Ok(Self { root, target })
+    }
+}
+
 impl Workspace {
     /// Reads the workspace that this program was built from.
     ///
