@@ -3,6 +3,7 @@
 mod common;
 mod demo;
 mod machine;
+mod readme;
 mod records;
 mod refusals;
 mod streams;
