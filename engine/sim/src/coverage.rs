@@ -28,6 +28,7 @@ pub const FAULTS: &[&str] = &[
     "disk.sector_torn",
     "disk.size_lost",
     "disk.space_stale",
+    "disk.sync_overtaken",
     "disk.volatile_kept",
     "disk.volatile_lost",
     "disk.volatile_torn",
@@ -47,7 +48,7 @@ pub const FAULTS: &[&str] = &[
 /// Counters by name. Those of many seeds merge into one table.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Coverage {
-    counts: BTreeMap<&'static str, u64>,
+    counts: BTreeMap<String, u64>,
 }
 
 impl Coverage {
@@ -58,8 +59,17 @@ impl Coverage {
     }
 
     /// Counts `name` once more.
-    pub fn count(&mut self, name: &'static str) {
-        *self.counts.entry(name).or_insert(0) += 1;
+    pub fn count(&mut self, name: &str) {
+        self.add(name, 1);
+    }
+
+    fn add(&mut self, name: &str, count: u64) {
+        match self.counts.get_mut(name) {
+            Some(counted) => *counted += count,
+            None => {
+                self.counts.insert(name.to_owned(), count);
+            }
+        }
     }
 
     /// How often `name` was counted.
@@ -69,14 +79,14 @@ impl Coverage {
     }
 
     /// Every counter, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.counts.iter().map(|(&name, &count)| (name, count))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.counts.iter().map(|(name, &count)| (name.as_str(), count))
     }
 
     /// Adds the counts of `other` to these.
     pub fn merge(&mut self, other: &Self) {
         for (name, count) in other.iter() {
-            *self.counts.entry(name).or_insert(0) += count;
+            self.add(name, count);
         }
     }
 

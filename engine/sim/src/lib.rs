@@ -38,7 +38,7 @@ mod world;
 
 pub use config::{Chance, FaultConfig, WorldConfig};
 pub use coverage::{Coverage, FAULTS};
-pub use disk::{BitFlip, SimBuffer, SimFile};
+pub use disk::{BitFlip, SavedDisk, SimBuffer, SimFile};
 pub use mesh::SimMesh;
 pub use prng::Prng;
 pub use runtime::SimRuntime;

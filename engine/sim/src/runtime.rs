@@ -1,6 +1,6 @@
 //! The runtime of one simulated shard.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::path::Path;
 use std::rc::Rc;
@@ -30,6 +30,8 @@ struct Inner {
     shard: ShardId,
     mesh: SimMesh<MeshMessage>,
     random: RefCell<Prng>,
+    /// Bytes of the buffers that exist.
+    allocated: Rc<Cell<usize>>,
 }
 
 impl SimRuntime {
@@ -37,7 +39,16 @@ impl SimRuntime {
         let process = shared.process.borrow().id;
         let number = process.0 << 16 | u64::from(shard.0);
         let random = RefCell::new(shared.root.fork_numbered("shard", number));
-        Self { inner: Rc::new(Inner { shared: Rc::clone(shared), process, shard, mesh, random }) }
+        Self {
+            inner: Rc::new(Inner {
+                shared: Rc::clone(shared),
+                process,
+                shard,
+                mesh,
+                random,
+                allocated: Rc::default(),
+            }),
+        }
     }
 
     /// The shard that this runtime belongs to.
@@ -46,8 +57,14 @@ impl SimRuntime {
         self.inner.shard
     }
 
+    /// Memory of the buffers that exist and were allocated here. Bytes; what reads returned is not among them.
+    #[must_use]
+    pub fn allocated_bytes(&self) -> usize {
+        self.inner.allocated.get()
+    }
+
     /// Counts `name` in the world's coverage; see [`World::count`](crate::World::count).
-    pub fn count(&self, name: &'static str) {
+    pub fn count(&self, name: &str) {
         self.inner.shared.recorder.count(name);
     }
 
@@ -173,7 +190,7 @@ impl Runtime for SimRuntime {
     }
 
     fn allocate(&self, size: usize) -> SimBuffer {
-        SimBuffer::zeroed(size)
+        SimBuffer::charged(size, &self.inner.allocated)
     }
 
     fn mesh(&self) -> &SimMesh<MeshMessage> {

@@ -24,7 +24,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn count(&self, name: &'static str) {
+    pub(crate) fn count(&self, name: &str) {
         self.coverage.borrow_mut().count(name);
     }
 }

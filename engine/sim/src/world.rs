@@ -13,7 +13,7 @@ use thalweg_engine::model::ShardId;
 use crate::clock::{Event, nanos};
 use crate::config::{FaultConfig, WorldConfig};
 use crate::coverage::Coverage;
-use crate::disk::BitFlip;
+use crate::disk::{BitFlip, SavedDisk};
 use crate::executor::Picked;
 use crate::mesh::SimMesh;
 use crate::prng::Prng;
@@ -280,6 +280,25 @@ impl World {
         self.shared.disk.borrow_mut().flip(flip);
     }
 
+    /// Everything stored now, durable or not, to try on it what might destroy it.
+    ///
+    /// # Panics
+    /// If a process runs.
+    #[must_use]
+    pub fn save_disk(&self) -> SavedDisk {
+        assert!(!self.is_running(), "a process runs");
+        self.shared.disk.borrow().save()
+    }
+
+    /// Puts back what was stored when `saved` was.
+    ///
+    /// # Panics
+    /// If a process runs.
+    pub fn restore_disk(&self, saved: SavedDisk) {
+        assert!(!self.is_running(), "a process runs");
+        self.shared.disk.borrow_mut().restore(saved);
+    }
+
     /// Every bit that was flipped, in order.
     #[must_use]
     pub fn bit_flips(&self) -> Vec<BitFlip> {
@@ -287,7 +306,7 @@ impl World {
     }
 
     /// Counts `name` in the coverage, beside the faults and the engine's marks.
-    pub fn count(&self, name: &'static str) {
+    pub fn count(&self, name: &str) {
         self.shared.recorder.count(name);
     }
 

@@ -531,7 +531,7 @@ fn a_read_during_a_write_sees_any_blocks_of_it() {
             runtime.sleep(Duration::from_secs(1)).await;
         });
         world.run_until(StopAt::Exit);
-        seen.extend(world.coverage().iter().map(|(name, _)| name));
+        seen.extend(world.coverage().iter().map(|(name, _)| name.to_owned()));
     }
     assert!(seen.contains("mixed") && seen.contains("whole"), "{seen:?}");
 }

@@ -11,21 +11,31 @@ use thalweg_sim::harness::{Life, Run, Workload};
 use crate::life::{Process, live};
 use crate::oracle::Oracle;
 
-/// Word count on so many shards.
+/// Where the process is killed in some lives. With one shard there is no outbox.
+const MARKS: [&str; 5] =
+    ["outbox-pulled", "task-resumed", "segment-roll", "checkpoint-slice", "checkpoint-named"];
+
+/// Word count on so many shards: one or two.
 pub(crate) struct WordCount {
     pub(crate) shards: u16,
 }
 
 impl Workload for WordCount {
     fn name(&self) -> &'static str {
-        "word-count"
+        if self.shards == 1 { "word-count-1" } else { "word-count-2" }
     }
 
     fn replay(&self, seed: u64, operations: u64) -> String {
-        let Self { shards } = self;
-        format!(
-            "run_seed({seed}, {operations}, &WordCount {{ shards: {shards} }}) in streams-dsl/tests/simulated"
-        )
+        let program = "cargo run --profile simulate -p thalweg-streams --example simulate --";
+        format!("{program} --workload {} --ops {operations} --seed {seed}", self.name())
+    }
+
+    fn kill_marks(&self) -> &'static [&'static str] {
+        if self.shards == 1 { &MARKS[1..] } else { &MARKS }
+    }
+
+    fn expected(&self) -> &'static [&'static str] {
+        &["crash.power", "crash.process", "streams.stopped", "task-commit-too-large", "task-resumed"]
     }
 
     fn begin(&self, _world: &World) -> Box<dyn Run> {

@@ -1,5 +1,8 @@
 //! Aligned memory, without `unsafe`: the allocation is a block larger, and its beginning left out.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use thalweg_engine::io::Buffer;
 use thalweg_engine::limits::BLOCK_SIZE;
 
@@ -9,6 +12,20 @@ pub struct SimBuffer {
     memory: Vec<u8>,
     start: usize,
     size: usize,
+    _charge: Option<Charge>,
+}
+
+/// Bytes that are counted as long as this exists.
+#[derive(Debug)]
+struct Charge {
+    account: Rc<Cell<usize>>,
+    bytes: usize,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.account.set(self.account.get() - self.bytes);
+    }
 }
 
 impl SimBuffer {
@@ -18,7 +35,14 @@ impl SimBuffer {
         // Never grows, so never moves: the offset stays right.
         let memory = vec![0; size + BLOCK_SIZE - 1];
         let start = memory.as_ptr().addr().next_multiple_of(BLOCK_SIZE) - memory.as_ptr().addr();
-        Self { memory, start, size }
+        Self { memory, start, size, _charge: None }
+    }
+
+    /// As [`SimBuffer::zeroed`]; `account` is larger by `size` as long as the buffer exists.
+    pub(crate) fn charged(size: usize, account: &Rc<Cell<usize>>) -> Self {
+        account.set(account.get() + size);
+        let charge = Charge { account: Rc::clone(account), bytes: size };
+        Self { _charge: Some(charge), ..Self::zeroed(size) }
     }
 }
 

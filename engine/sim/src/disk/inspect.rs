@@ -1,12 +1,14 @@
 //! What a test may see and break: content, names, bits.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use thalweg_engine::limits::BLOCK_SIZE;
 
+use super::names::Names;
 use super::node::{Block, Node, read_blocks};
-use super::submit::Disk;
+use super::submit::{Disk, NodeId};
 
 /// One bit of stored data that was flipped.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,10 +21,32 @@ pub struct BitFlip {
     pub bit: u8,
 }
 
+/// Everything stored at one moment: see [`World::save_disk`](crate::World::save_disk).
+#[derive(Clone, Debug)]
+pub struct SavedDisk {
+    nodes: BTreeMap<NodeId, Node>,
+    names: Names,
+    durable_names: Names,
+}
+
 /// Draws for a block that is not all zeros before any block is taken.
 const FLIP_DRAWS_MAX: usize = 8;
 
 impl Disk {
+    /// Everything stored now, durable or not.
+    pub(crate) fn save(&self) -> SavedDisk {
+        assert!(self.in_flight.is_empty(), "no process runs");
+        let (nodes, names, durable_names) =
+            (self.nodes.clone(), self.names.clone(), self.durable_names.clone());
+        SavedDisk { nodes, names, durable_names }
+    }
+
+    /// Forgets what was stored since.
+    pub(crate) fn restore(&mut self, saved: SavedDisk) {
+        assert!(self.in_flight.is_empty(), "no process runs");
+        (self.nodes, self.names, self.durable_names) = (saved.nodes, saved.names, saved.durable_names);
+    }
+
     /// Paths of all files, sorted.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         self.names.files.keys().cloned().collect()

@@ -20,6 +20,6 @@ mod submit;
 pub use buffer::SimBuffer;
 pub use file::SimFile;
 pub(crate) use file::perform;
-pub use inspect::BitFlip;
+pub use inspect::{BitFlip, SavedDisk};
 pub(crate) use operation::{OperationId, Outcome, Reply, Request};
 pub(crate) use submit::{Disk, Step};

@@ -11,7 +11,7 @@ pub(super) type Block = Rc<[u8; BLOCK_SIZE]>;
 
 /// Part of a write that has landed and is not durable. Blocks are numbered from the file's beginning; one
 /// that a later durable write replaced is gone from here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Landed {
     pub(super) order: u64,
     pub(super) blocks: BTreeMap<u64, Block>,
@@ -19,7 +19,7 @@ pub(super) struct Landed {
     pub(super) doomed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Node {
     /// Name it was created under.
     pub(super) path: PathBuf,

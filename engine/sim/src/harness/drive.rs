@@ -118,6 +118,11 @@ pub fn run_seeds(seeds: Range<u64>, operations: u64, workload: &dyn Workload) ->
     coverage
 }
 
+/// The name under which it is counted that a process was killed at a mark.
+pub(super) fn killed_at(mark: &str) -> String {
+    format!("killed-at.{mark}")
+}
+
 struct Driver<'a> {
     world: &'a World,
     plan: Plan,
@@ -134,13 +139,17 @@ impl Driver<'_> {
         self.start(operations, false);
         let mut stop = self.plan.stop();
         loop {
-            match self.world.run_until(stop) {
+            let end = self.world.run_until(stop.clone());
+            match end {
                 RunEnd::Stopped if self.plan.goes_on() => {
                     let (shard, duration) = self.plan.pause(self.world.shards());
                     self.world.pause(ShardId(shard), duration);
                     stop = self.plan.stop();
                 }
                 RunEnd::Stopped | RunEnd::Halted { .. } => {
+                    if let (RunEnd::Stopped, StopAt::Mark { event, .. }) = (&end, &stop) {
+                        self.world.count(&killed_at(event));
+                    }
                     let crash = self.plan.crash();
                     return self.crash(crash);
                 }

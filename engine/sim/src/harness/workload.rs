@@ -16,7 +16,7 @@ pub struct Life {
 }
 
 /// Something that is done to the engine, with an oracle that knows what must come of it.
-pub trait Workload {
+pub trait Workload: Sync {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
 
@@ -28,7 +28,9 @@ pub trait Workload {
     /// The command that runs one seed of this workload again.
     fn replay(&self, seed: u64, operations: u64) -> String {
         let name = self.name();
-        format!("cargo run -p thalweg-sim -- --workload {name} --ops {operations} --seed {seed}")
+        format!(
+            "cargo run --profile simulate -p thalweg-sim -- --workload {name} --ops {operations} --seed {seed}"
+        )
     }
 
     /// Marks of the engine after which the process is killed in some seeds.

@@ -1,11 +1,12 @@
 //! Every workload by name, for the command line.
 
 use super::journal::Journal;
+use super::log::LogAlone;
 use super::shards::Shards;
 use crate::harness::Workload;
 
 /// Every workload.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Workload>> {
-    vec![Box::new(Journal::default()), Box::new(Shards)]
+    vec![Box::new(Journal::default()), Box::new(LogAlone), Box::new(Shards)]
 }

@@ -2,8 +2,10 @@
 
 mod journal;
 mod list;
+mod log;
 mod shards;
 
 pub use journal::{Journal, Omission};
 pub use list::all;
+pub use log::LogAlone;
 pub use shards::Shards;

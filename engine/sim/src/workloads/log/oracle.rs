@@ -1,0 +1,127 @@
+//! What was tried, what was acknowledged, and what a log must therefore hold.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use thalweg_engine::log::format::{Entry, EntryKind};
+use thalweg_engine::model::{Sequence, ShardId, StreamId};
+
+use super::forge::Forger;
+use super::state::Model;
+
+/// One entry that was appended.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub(super) sequence: Sequence,
+    pub(super) entry: Entry,
+    pub(super) payload: Rc<[u8]>,
+}
+
+/// One stream, as it must be read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Stream {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// By base.
+    pub(super) batches: BTreeMap<u64, Batch>,
+}
+
+/// One batch of a stream.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Batch {
+    pub(super) end: u64,
+    pub(super) entry: Entry,
+    pub(super) bytes: Rc<[u8]>,
+}
+
+/// What was tried and what was acknowledged.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Oracle {
+    /// Not yet known to be in the log or lost, in order.
+    pub(super) attempts: Vec<Attempt>,
+    /// The highest frame acknowledged, in any life.
+    pub(super) acknowledged: Rc<Cell<Sequence>>,
+    pub(super) operations: u64,
+    /// Up to `settled`: the state.
+    pub(super) model: Model,
+    pub(super) streams: BTreeMap<StreamId, Stream>,
+    pub(super) settled: Sequence,
+    /// Partitions that were ever made; the newest are in use.
+    pub(super) partitions: u64,
+    pub(super) forger: Forger,
+}
+
+/// Offsets that an entry takes up in its stream.
+pub(super) fn span_of(entry: &Entry) -> u64 {
+    if entry.known_kind() == Some(EntryKind::Batch) { u64::from(entry.count) } else { 1 }
+}
+
+/// The stream that an entry adds a batch to.
+pub(super) fn stream_of(entry: &Entry) -> Option<StreamId> {
+    match entry.known_kind()? {
+        EntryKind::Batch => Some(StreamId(entry.subject)),
+        EntryKind::OutboxBatch => Some(StreamId::outbox(ShardId(entry.owner as u16))),
+        _ => None,
+    }
+}
+
+impl Oracle {
+    /// The same, with an account of its own of what was acknowledged.
+    pub(super) fn fork(&self) -> Self {
+        Self { acknowledged: Rc::new(Cell::new(self.acknowledged.get())), ..self.clone() }
+    }
+
+    /// The log's frames up to `last` are in it, and no others: returns those that are lost, none of which was
+    /// acknowledged.
+    pub(super) fn settle(&mut self, last: Sequence) -> Vec<Attempt> {
+        let acknowledged = self.acknowledged.get();
+        assert!(last >= acknowledged, "frames to {last} are there; acknowledged were {acknowledged}");
+        self.advance(last);
+        self.acknowledged.set(last);
+        std::mem::take(&mut self.attempts)
+    }
+
+    /// The log's frames up to `last` are in it; what comes later is not known.
+    pub(super) fn advance(&mut self, last: Sequence) {
+        let later = self.attempts.iter().position(|attempt| attempt.sequence > last);
+        let rest = self.attempts.split_off(later.unwrap_or(self.attempts.len()));
+        for attempt in std::mem::replace(&mut self.attempts, rest) {
+            self.model.apply(&attempt.entry, &attempt.payload);
+            self.apply_to_streams(&attempt);
+        }
+        self.settled = last;
+    }
+
+    /// Bytes of batches that must be kept.
+    pub(super) fn live_bytes(&self) -> u64 {
+        let batches = self.streams.values().flat_map(|stream| stream.batches.values());
+        batches.map(|batch| batch.bytes.len() as u64).sum()
+    }
+
+    fn apply_to_streams(&mut self, attempt: &Attempt) {
+        let Attempt { entry, payload, .. } = attempt;
+        if let Some(id) = stream_of(entry) {
+            let stream = self.streams.entry(id).or_default();
+            assert_eq!(stream.end, entry.base, "what was appended follows");
+            stream.end += span_of(entry);
+            let batch = Batch { end: stream.end, entry: *entry, bytes: Rc::clone(payload) };
+            stream.batches.insert(entry.base, batch);
+            return;
+        }
+        let trimmed = match entry.known_kind() {
+            Some(EntryKind::LogStart) => StreamId(entry.subject),
+            Some(EntryKind::OutboxTrim) => StreamId::outbox(ShardId(entry.subject as u16)),
+            Some(EntryKind::PartitionDeleted) => {
+                self.streams.remove(&StreamId(entry.subject));
+                return;
+            }
+            _ => return,
+        };
+        if let Some(stream) = self.streams.get_mut(&trimmed) {
+            stream.start = stream.start.max(entry.base);
+            let start = stream.start;
+            stream.batches.retain(|_, batch| batch.end > start);
+        }
+    }
+}

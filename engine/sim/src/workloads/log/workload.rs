@@ -1,0 +1,181 @@
+//! The workload itself.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use thalweg_engine::log::{FlushMethod, LogOptions};
+
+use super::damage::try_damage;
+use super::life::{FOLDER, live};
+use super::oracle::Oracle;
+use crate::config::WorldConfig;
+use crate::harness::{Life, Run, Workload};
+use crate::prng::Prng;
+use crate::world::{Crash, World};
+
+/// The workload.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogAlone;
+
+/// What is special about a seed.
+struct Character {
+    options: LogOptions,
+    /// Segments that the disk has room for; `None` for as many as wanted.
+    segments_max: Option<u64>,
+    /// Bits are flipped between lives.
+    is_damaged: bool,
+}
+
+impl Character {
+    fn of(seed: u64) -> Self {
+        let mut prng = Prng::new(seed).fork("log");
+        let segment_size = [64 << 10, 64 << 10, 128 << 10, 256 << 10][prng.index(4)];
+        let frame_size_max = segment_size as usize / [2, 4][prng.index(2)];
+        let options = LogOptions {
+            segment_size,
+            pool_target: prng.range(1..4) as usize,
+            flush: if prng.coin() { FlushMethod::Flush } else { FlushMethod::WriteThrough },
+            checkpoint_interval: [64 << 10, 300 << 10, 2 << 20, u64::MAX][prng.index(4)],
+            cache_bytes: [0, 64 << 10, 1 << 20][prng.index(3)],
+            frame_size_target: [4096, 16_384, frame_size_max][prng.index(3)],
+            frame_size_max,
+            writes_in_flight: prng.range(1..5) as usize,
+            accept_damage: false,
+        };
+        let segments_max = (prng.below(4) == 0).then(|| prng.range(8..16));
+        Self { options, segments_max, is_damaged: prng.below(3) == 0 }
+    }
+}
+
+impl Workload for LogAlone {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    fn config(&self, seed: u64) -> WorldConfig {
+        let config = WorldConfig::swarm(seed);
+        let Character { options, segments_max, .. } = Character::of(seed);
+        // Beside the segments there is room for checkpoints, and not for another segment.
+        let size = u64::from(options.segment_size);
+        let disk_capacity = segments_max.map_or(config.disk_capacity, |most| most * size + size - 4096);
+        WorldConfig { disk_capacity, ..config }
+    }
+
+    fn kill_marks(&self) -> &'static [&'static str] {
+        &[
+            "checkpoint-begun",
+            "checkpoint-named",
+            "checkpoint-slice",
+            "dry-roll",
+            "footer-written",
+            "log.forged",
+            "log.full",
+            "log.opened",
+            "log.retried",
+            "log.room-again",
+            "segment-recycled",
+            "segment-retired",
+            "segment-roll",
+        ]
+    }
+
+    fn expected(&self) -> &'static [&'static str] {
+        &[
+            "busy",
+            "checkpoint-begun",
+            "checkpoint-named",
+            "checkpoint-slice",
+            "clock.wall_ahead",
+            "clock.wall_back",
+            "clock.wall_stopped",
+            "crash.power",
+            "crash.process",
+            "damage",
+            "disk.bit_flipped",
+            "disk.flush_failed",
+            "disk.in_flight_landed",
+            "disk.in_flight_lost",
+            "disk.in_flight_torn",
+            "disk.metadata_failed",
+            "disk.name_lost",
+            "disk.no_space",
+            "disk.operation_slow",
+            "disk.read_failed",
+            "disk.read_short",
+            "disk.sector_torn",
+            "disk.size_lost",
+            "disk.space_stale",
+            "disk.volatile_kept",
+            "disk.volatile_lost",
+            "disk.volatile_torn",
+            "disk.write_failed",
+            "disk.write_out_of_order",
+            "disk.write_short",
+            "dry-roll",
+            "fail-stop",
+            "footer-read",
+            "footer-written",
+            "idle-frame",
+            "leftover-frame",
+            "log.damage-accepted",
+            "log.damage-harmless",
+            "log.damage-noticed",
+            "log.damage-refused",
+            "log.forged",
+            "log.full",
+            "log.retried",
+            "log.room-again",
+            "no-space",
+            "out-of-order-completion",
+            "process.halted",
+            "read-damaged",
+            "read-from-cache",
+            "read-from-disk",
+            "run.paused",
+            "run.reordered",
+            "run.spurious_poll",
+            "run.yield_asked",
+            "segment-recycled",
+            "segment-retired",
+            "segment-roll",
+            "superblock-torn",
+            "torn-tail",
+        ]
+    }
+
+    fn begin(&self, world: &World) -> Box<dyn Run> {
+        let Character { options, is_damaged, .. } = Character::of(world.seed());
+        let (oracle, prng) = (Rc::default(), world.prng("between lives"));
+        Box::new(LogRun { options, is_damaged, oracle, prng })
+    }
+}
+
+/// One seed.
+struct LogRun {
+    options: LogOptions,
+    is_damaged: bool,
+    oracle: Rc<RefCell<Oracle>>,
+    /// For what is done between lives.
+    prng: Prng,
+}
+
+impl Run for LogRun {
+    fn start(&mut self, world: &World, life: Life) {
+        let (options, oracle) = (self.options.clone(), Rc::clone(&self.oracle));
+        let prng = world.prng(&format!("life {}", life.number));
+        world.start(1, move |runtime| live(runtime, options.clone(), Rc::clone(&oracle), prng.clone(), life));
+    }
+
+    fn operations(&self) -> u64 {
+        self.oracle.borrow().operations
+    }
+
+    fn crashed(&mut self, world: &World, _: Crash) {
+        self.oracle.borrow_mut().forger.look_at(world, Path::new(FOLDER), &mut self.prng);
+        if self.is_damaged && self.prng.coin() {
+            let oracle = self.oracle.borrow().fork();
+            try_damage(world, &self.options, &oracle, &mut self.prng);
+        }
+    }
+}
