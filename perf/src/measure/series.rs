@@ -15,6 +15,8 @@ pub enum Unit {
     MillionWordsPerSecond,
     /// Millions of bytes.
     Megabytes,
+    /// Millions of words per second of processor time.
+    MillionWordsPerCpuSecond,
     /// Seconds of processor time per thousand million bytes.
     CpuSecondsPerGigabyte,
     /// Things without a unit.
@@ -33,6 +35,7 @@ impl Unit {
             Self::Milliseconds => "ms",
             Self::MillionWordsPerSecond => "M words/s",
             Self::Megabytes => "MB",
+            Self::MillionWordsPerCpuSecond => "M/CPU s",
             Self::CpuSecondsPerGigabyte => "CPU s/GB",
             Self::Count => "",
             Self::Ratio => "×",

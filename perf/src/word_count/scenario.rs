@@ -13,7 +13,7 @@ use super::durable::{Outcome, run as run_durable, topology};
 use super::text::Text;
 use super::{count, in_memory, output, source};
 use crate::bed::{describe, on_shard, open, verdict};
-use crate::measure::{Latencies, Ratio, Series, Stopwatch, Unit};
+use crate::measure::{Latencies, Ratio, Series, Stopwatch, Unit, cpu_seconds};
 use crate::session::Session;
 
 const SCENARIO: &str = "word_count";
@@ -58,6 +58,9 @@ struct Rounds {
     plain: Series,
     in_memory: Series,
     durable: Series,
+    plain_cpu: Series,
+    in_memory_cpu: Series,
+    durable_cpu: Series,
     commits: Series,
     outputs: Series,
     commit_time_max: Series,
@@ -110,19 +113,40 @@ fn sink(round: usize) -> String {
     format!("counts-{round}")
 }
 
-/// Millions of words per second.
-fn rate(words: u64, elapsed: Duration) -> f64 {
-    words as f64 / 1e6 / elapsed.as_secs_f64()
+/// Millions of words per second. A time too short to be seen counts as a tick of the kernel's.
+fn rate(words: u64, seconds: f64) -> f64 {
+    words as f64 / 1e6 / seconds.max(0.01)
+}
+
+/// What something costs in time and in processor time.
+struct Cost {
+    watch: Stopwatch,
+    cpu_before: f64,
+}
+
+impl Cost {
+    fn start() -> Self {
+        Self { watch: Stopwatch::start(), cpu_before: cpu_seconds() }
+    }
+
+    fn end(self, words: u64, rates: &mut Series, cpu_rates: &mut Series) {
+        rates.push(rate(words, self.watch.elapsed().as_secs_f64()));
+        cpu_rates.push(rate(words, cpu_seconds() - self.cpu_before));
+    }
 }
 
 impl Rounds {
     fn new() -> Self {
         let rate = || Series::new(Unit::MillionWordsPerSecond);
+        let cpu_rate = || Series::new(Unit::MillionWordsPerCpuSecond);
         let milliseconds = || Series::new(Unit::Milliseconds);
         Self {
             plain: rate(),
             in_memory: rate(),
             durable: rate(),
+            plain_cpu: cpu_rate(),
+            in_memory_cpu: cpu_rate(),
+            durable_cpu: cpu_rate(),
             commits: Series::new(Unit::Count),
             outputs: Series::new(Unit::Count),
             commit_time_max: milliseconds(),
@@ -134,14 +158,14 @@ impl Rounds {
     fn push_memory(&mut self, text: &Text, copies: usize) -> Result<()> {
         let copies = copies.min(MEMORY_COPIES_MAX);
         let words = text.words() * copies as u64;
-        let plain = Stopwatch::start();
+        let plain = Cost::start();
         let counts = count::count_batches(&text.batches, copies);
-        self.plain.push(rate(words, plain.elapsed()));
+        plain.end(words, &mut self.plain, &mut self.plain_cpu);
         ensure!(counts.values().sum::<u64>() == words, "plain counting counts everything");
         let topology = topology("in-memory", SOURCE, "counts")?;
-        let in_memory = Stopwatch::start();
+        let in_memory = Cost::start();
         let driver = in_memory::run(topology, SOURCE, &text.batches, copies)?;
-        self.in_memory.push(rate(words, in_memory.elapsed()));
+        in_memory.end(words, &mut self.in_memory, &mut self.in_memory_cpu);
         let store = driver.store("counts");
         ensure!(store.len() == counts.len(), "the topology in memory finds every word");
         for (word, count) in store {
@@ -164,10 +188,13 @@ impl Rounds {
     ) -> Result<()> {
         let topology = Arc::new(topology(&format!("word-count-{round}"), SOURCE, &sink(round))?);
         let commit_interval = Duration::from_millis(args.commit_interval_ms);
+        let cpu_before = cpu_seconds();
         let outcome =
             on_shard(engine, move |client| run_durable(client, Arc::clone(&topology), commit_interval))??;
         let Outcome { elapsed, commits, outputs, commit_time_max, end_to_end } = outcome;
-        self.durable.push(rate(text.words() * args.copies, elapsed));
+        let words = text.words() * args.copies;
+        self.durable.push(rate(words, elapsed.as_secs_f64()));
+        self.durable_cpu.push(rate(words, cpu_seconds() - cpu_before));
         self.commits.push(commits as f64);
         self.outputs.push(outputs as f64);
         self.commit_time_max.push(commit_time_max.as_secs_f64() * 1e3);
@@ -181,6 +208,9 @@ impl Rounds {
             ("durable, exactly once, topic to topic", "durable", &self.durable),
             ("the topology in memory", "in_memory", &self.in_memory),
             ("plain memory", "plain", &self.plain),
+            ("durable, by processor time", "durable_cpu", &self.durable_cpu),
+            ("the topology in memory, by processor time", "in_memory_cpu", &self.in_memory_cpu),
+            ("plain memory, by processor time", "plain_cpu", &self.plain_cpu),
             ("commits", "commits", &self.commits),
             ("outputs", "outputs", &self.outputs),
             ("longest commit", "commit_time_max", &self.commit_time_max),
