@@ -77,6 +77,10 @@ struct Producer {
     in_flight: VecDeque<InFlight>,
     appends: Appends,
     keyless: u64,
+    /// Records known durable.
+    appended: u64,
+    /// Why an append was refused; nothing more is sent then.
+    refusal: Option<Failure>,
 }
 
 impl Producer {
@@ -102,6 +106,8 @@ impl Producer {
             in_flight: VecDeque::new(),
             appends: Appends { records: 0, bytes: 0, ranges: vec![None; count] },
             keyless: 0,
+            appended: 0,
+            refusal: None,
         })
     }
 
@@ -109,32 +115,39 @@ impl Producer {
     fn run(mut self, input: impl Read) -> Result<Appends, Failure> {
         let taken = self.take(input);
         for partition in 0..self.builders.len() {
-            self.send(partition)?;
+            self.send(partition);
         }
         while !self.in_flight.is_empty() {
-            self.await_oldest()?;
+            self.await_oldest();
         }
-        taken.map(|()| self.appends)
+        match self.refusal {
+            None => taken.map(|()| self.appends),
+            Some(Failure { code, message }) => {
+                let message = format!("{message}; {} records were appended", self.appended);
+                Err(Failure::new(code, message))
+            }
+        }
     }
 
-    /// Takes every line of `input` into batches, and sends those that are full.
+    /// Takes every line of `input` into batches, and sends those that are full, until an append is refused.
     fn take(&mut self, input: impl Read) -> Result<(), Failure> {
         let mut input = BufReader::with_capacity(1 << 20, input);
         let mut line = Vec::new();
-        loop {
+        while self.refusal.is_none() {
             line.clear();
             // One byte more than a record can hold shows that the line is too long.
             let limit = RECORD_SIZE_MAX as u64 + 1;
             let read = (&mut input).take(limit).read_until(b'\n', &mut line);
             let read = read.map_err(|error| Failure::failed(format!("the input cannot be read: {error}")))?;
             if read == 0 {
-                return Ok(());
+                break;
             }
             if line.last() == Some(&b'\n') {
                 line.pop();
             }
             self.push(&line)?;
         }
+        Ok(())
     }
 
     fn push(&mut self, line: &[u8]) -> Result<(), Failure> {
@@ -146,7 +159,7 @@ impl Producer {
         let timestamp = Timestamp(clock::wall_clock_ms());
         let mut pushed = self.builders[partition].push(timestamp, key, Some(value), &[]);
         if matches!(pushed, Err(BatchError::BatchTooLarge { .. } | BatchError::TooManyRecords { .. })) {
-            self.send(partition)?;
+            self.send(partition);
             pushed = self.builders[partition].push(timestamp, key, Some(value), &[]);
         }
         pushed.map_err(|error| {
@@ -158,7 +171,7 @@ impl Producer {
         self.appends.records += 1;
         self.appends.bytes += line.len() as u64;
         if self.builders[partition].size() >= BATCH_SIZE {
-            self.send(partition)?;
+            self.send(partition);
         }
         Ok(())
     }
@@ -176,31 +189,37 @@ impl Producer {
         partition as usize
     }
 
-    fn send(&mut self, partition: usize) -> Result<(), Failure> {
-        if self.builders[partition].is_empty() {
-            return Ok(());
-        }
+    fn send(&mut self, partition: usize) {
         if self.in_flight.len() == BATCHES_IN_FLIGHT {
-            self.await_oldest()?;
+            self.await_oldest();
+        }
+        if self.builders[partition].is_empty() || self.refusal.is_some() {
+            return;
         }
         let count = RecordCount(u64::from(self.builders[partition].count()));
         let batch = self.builders[partition].finish().to_vec();
         self.builders[partition].clear();
         let answer = self.client.append(&self.topic.partitions[partition], batch);
         self.in_flight.push_back(InFlight { partition, count, answer });
-        Ok(())
     }
 
-    fn await_oldest(&mut self) -> Result<(), Failure> {
-        let Some(oldest) = self.in_flight.pop_front() else { return Ok(()) };
-        let answer = oldest.answer.wait().map_err(|error| Failure::failed(error.to_string()))?;
-        let appended = answer.map_err(|error| {
-            let code = if error == AppendError::NoSpace { ExitCode::Machine } else { ExitCode::Failed };
-            Failure::new(code, format!("an append was refused: {}", with_causes(&error)))
-        })?;
-        let range = self.appends.ranges[oldest.partition].get_or_insert((appended.base, appended.base));
-        range.1 = appended.base + oldest.count;
-        Ok(())
+    fn await_oldest(&mut self) {
+        let Some(oldest) = self.in_flight.pop_front() else { return };
+        let refusal = match oldest.answer.wait() {
+            Ok(Ok(appended)) => {
+                let range =
+                    self.appends.ranges[oldest.partition].get_or_insert((appended.base, appended.base));
+                range.1 = appended.base + oldest.count;
+                self.appended += oldest.count.0;
+                return;
+            }
+            Ok(Err(error)) => {
+                let code = if error == AppendError::NoSpace { ExitCode::Machine } else { ExitCode::Failed };
+                Failure::new(code, format!("an append was refused: {}", with_causes(&error)))
+            }
+            Err(error) => Failure::failed(error.to_string()),
+        };
+        self.refusal.get_or_insert(refusal);
     }
 }
 

@@ -39,6 +39,38 @@ fn a_file_system_without_direct_io_is_named_and_buffered_goes_on() {
 }
 
 #[test]
+fn a_full_disk_refuses_appends_by_name_and_serves_what_it_holds() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("m")).unwrap();
+    let mounted = |line: &str| {
+        place.shell(&format!("exec unshare -rm sh -c 'mount -t tmpfs -o size=150m none m && {line}'"))
+    };
+    let possible = mounted("true");
+    if possible.code != 0 {
+        eprintln!("skipped: no small file system can be mounted here: {}", possible.stderr);
+        return;
+    }
+    let a_thousand = "a".repeat(1000);
+    let ended = mounted(&format!(
+        "on=\"--data m/d --buffered\"; $T topic create l --shards 1 $on && \
+         yes {a_thousand} | head -n 200000 | $T produce l $on; echo code $?; \
+         $T consume l $on | wc -l; $T topic describe l --json $on; \
+         $T topic delete l $on && $T topic create again $on && seq 3 | $T produce again $on && $T consume again $on"
+    ))
+    .succeeds();
+    assert!(ended.text().starts_with("created l with 1 partition\ncode 6\n"), "{ended:?}");
+    assert!(ended.stderr.contains("an append was refused: no space left for records; "), "{}", ended.stderr);
+    let appended = ended.stderr.split(" records were appended").next().unwrap().rsplit(' ').next().unwrap();
+    assert!(appended.parse::<u64>().unwrap() > 1000, "{appended}");
+    assert!(
+        ended.text().contains(&format!("\n{appended}\n")),
+        "what was acknowledged can be read: {ended:?}"
+    );
+    assert!(ended.text().contains(&format!("\"end\":{appended}")), "and nothing else is there: {ended:?}");
+    assert!(ended.text().ends_with("appended 3 records of 3 bytes to again\n1\n2\n3\n"), "{ended:?}");
+}
+
+#[test]
 fn buffered_works_with_a_warning_and_leaves_a_folder_like_any_other() {
     let place = Place::new();
     let created = place.run("topic create lines --data d --shards 1 --buffered").succeeds();
