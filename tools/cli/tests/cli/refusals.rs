@@ -1,5 +1,11 @@
 //! Data folders that are refused: in use, newer, of another shape, damaged.
 
+use std::sync::mpsc;
+
+use thalweg_engine::catalog::TopicSettings;
+use thalweg_engine::model::{BatchBuilder, Timestamp, TopicName};
+use thalweg_runtime::{Engine, EngineOptions};
+
 use super::common::Place;
 
 /// The seeded checksum of FORMAT.md over `bytes`.
@@ -111,6 +117,49 @@ fn damage_is_refused_by_file_and_position_and_nothing_is_changed() {
     assert!(accepted.stderr.contains("warning: damage accepted on shard 0"), "{}", accepted.stderr);
     place.pipe(b"new\n", "produce lines --data d").succeeds();
     assert_eq!(place.run("consume lines --data d").succeeds().text(), "first\nnew\n");
+}
+
+/// Makes a data folder `d` with a topic `lines` of three batches, all behind a checkpoint.
+fn with_checkpoint(place: &Place) {
+    let options = EngineOptions { shards: Some(1), ..EngineOptions::default() };
+    let engine = Engine::open(&place.path("d"), options).unwrap();
+    let client = engine.client();
+    let name = TopicName::new("lines").unwrap();
+    let topic = client.create_topic(&name, 1, TopicSettings::default()).unwrap();
+    for line in ["first", "the one that rots", "last"] {
+        let mut batch = BatchBuilder::new();
+        batch.push(Timestamp(1), None, Some(line.as_bytes()), &[]).unwrap();
+        client.append(&topic.partitions[0], batch.into_bytes()).wait().unwrap().unwrap();
+    }
+    let (sender, made) = mpsc::channel();
+    engine
+        .on_each_shard(move |shard| {
+            let sender = sender.clone();
+            async move { sender.send(shard.checkpoint().await.is_ok()).unwrap() }
+        })
+        .unwrap();
+    assert!(made.recv().unwrap());
+    engine.close().unwrap();
+}
+
+#[test]
+fn damage_that_shows_when_it_is_read_is_told_by_file_and_position() {
+    let place = Place::new();
+    with_checkpoint(&place);
+    let mut at = 0;
+    place.patch("d/shard-000/segment-00000000", |bytes| {
+        at = find(bytes, b"the one that rots");
+        bytes[at] ^= 1;
+    });
+    // A start reads nothing before the checkpoint.
+    place.run("topic list --data d").succeeds();
+    let refused = place.run("consume lines --data d");
+    assert_eq!(refused.code, 5, "{refused:?}");
+    let position = refused.stderr.split("segment-00000000\" is damaged at byte ").nth(1).unwrap();
+    let position: usize = position.split(':').next().unwrap().parse().unwrap();
+    assert!(position <= at && at < position + 4096, "batch at {position}, damage at {at}");
+    assert!(!refused.text().contains("rots"), "{refused:?}");
+    assert_eq!(place.run("consume lines --from 2 --data d").succeeds().text(), "last\n");
 }
 
 #[test]
