@@ -16,9 +16,9 @@ const COPIES_MAX: usize = 32;
 /// Largest frame that is remembered. Bytes.
 const COPY_SIZE_MAX: usize = 16 << 10;
 
-/// Where the payload begins in a frame that holds one payload which does not fit into the smallest buffer, as
-/// the log lays it out. If it no longer does, frames in payloads end up beside blocks and attack less.
-const PAYLOAD_STARTS: [usize; 3] = [512, 2 << 10, 8 << 10];
+/// Where the payload begins in a frame that holds one payload, as the log lays it out. If it no longer does,
+/// frames in payloads end up beside blocks and attack less.
+const PAYLOAD_STARTS: [usize; 4] = [512, 2 << 10, 8 << 10, 16 << 10];
 
 /// What a client that reads its own log's bytes can put into payloads.
 #[derive(Clone, Debug, Default)]
@@ -68,33 +68,38 @@ impl Forger {
 }
 
 /// A payload of forged frames for the frame that comes behind `newest` if nothing comes between. Each says of
-/// itself that it lies where it will lie and that it knows everything durable.
+/// itself that it lies where it will lie and that it knows everything durable, wherever the payload begins.
 pub(super) fn forged(newest: &FrameHeader, prng: &mut Prng) -> Vec<u8> {
-    let start = *prng.pick(&PAYLOAD_STARTS[1..]);
-    let blocks = prng.range(3..7) as usize;
-    let mut payload = padding(start);
     let stranger = LogId(newest.log.0 ^ (1 + prng.below(u64::MAX - 1)));
-    let length = (start + payload.len()) / BLOCK_SIZE;
+    let blocks = prng.range(3..7) as usize;
+    let mut payload = vec![0; (blocks + 1) * BLOCK_SIZE];
     for block in 0..blocks {
-        let position = newest.end().0 + ((length + block) * BLOCK_SIZE) as u32;
-        let header = FrameHeader {
-            log: stranger,
-            position: Position(position),
-            length: BLOCK_SIZE as u32,
-            sequence: Sequence(newest.sequence.0 + 2 + block as u64),
-            durable_up_to: Sequence(newest.sequence.0 + 1 + block as u64),
-            previous_checksum: newest.checksum,
-            entry_count: 0,
-            directory_size: 0,
-            payload_start: 512,
-            payload_end: 512,
-            ..*newest
-        };
-        let mut bytes = [0; BLOCK_SIZE];
-        header.encode(&mut bytes);
-        payload.extend_from_slice(&bytes);
+        for start in PAYLOAD_STARTS {
+            let at = padding(start).len() + block * BLOCK_SIZE;
+            let position = Position(newest.end().0 + (start + at) as u32);
+            // Two beginnings leave the same gap to a block: either may be the one.
+            if payload[at] == 0 || prng.coin() {
+                forge(newest, stranger, position, block as u64).encode(&mut payload[at..]);
+            }
+        }
     }
     payload
+}
+
+fn forge(newest: &FrameHeader, stranger: LogId, position: Position, number: u64) -> FrameHeader {
+    FrameHeader {
+        log: stranger,
+        position,
+        length: BLOCK_SIZE as u32,
+        sequence: Sequence(newest.sequence.0 + 2 + number),
+        durable_up_to: Sequence(newest.sequence.0 + 1 + number),
+        previous_checksum: newest.checksum,
+        entry_count: 0,
+        directory_size: 0,
+        payload_start: 512,
+        payload_end: 512,
+        ..*newest
+    }
 }
 
 fn padding(payload_start: usize) -> Vec<u8> {

@@ -162,11 +162,22 @@ impl Driver {
 
     /// Waits until nothing is in flight, and then appends a batch that pretends to be the frames to come.
     async fn append_forged(&mut self) -> Result<(), Failed> {
-        self.log.wait_committed(self.log.committed()).await.map_err(|_| Failed)?;
+        let last = self.oracle.borrow().attempts.last().map(|attempt| attempt.sequence);
+        if let Some(last) = last {
+            self.log.wait_committed(last).await.map_err(|_| Failed)?;
+        }
         let next = self.next.clone();
         let Some(draft) = self.forged_draft() else { return Ok(()) };
         let appended = self.append_drafts(vec![draft], next).await?;
+        // Until it is being written.
+        for _ in 0..self.prng.below(4) {
+            self.runtime.yield_now().await;
+        }
         self.runtime.mark("log.forged");
+        // In some lives this is the last, and it may be torn.
+        if self.prng.below(6) == 0 {
+            return Err(Failed);
+        }
         if let Some(sequence) = appended {
             self.log.wait_committed(sequence).await.map_err(|_| Failed)?;
         }
