@@ -73,7 +73,12 @@ impl Scratch {
 
     /// Builds the simulator; returns the program.
     pub(super) fn build(&self) -> Result<PathBuf> {
-        self.cargo("build", &["-p", SIMULATOR]).context("the simulator cannot be built")?;
+        if self.cargo("build", &["-p", SIMULATOR]).is_err() {
+            // A run that was interrupted leaves builds of a tree that has changed under them.
+            let removed = fs::remove_dir_all(self.build.join("sabotage"));
+            let again = self.cargo("build", &["-p", SIMULATOR]).context("the simulator cannot be built");
+            again.and(removed.context("its builds cannot be removed"))?;
+        }
         let program = self.build.join("sabotage").join(SIMULATOR);
         ensure!(program.is_file(), "the build made no {program:?}");
         Ok(program)
