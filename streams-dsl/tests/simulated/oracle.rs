@@ -20,20 +20,32 @@ pub(crate) fn line(partition: usize, number: u64) -> String {
     (0..words).map(word).collect::<Vec<_>>().join(" \u{e9}-")
 }
 
-/// Words of the first `ends[p]` lines of each partition `p`, counted by a plain loop.
-pub(crate) fn expected(ends: &[u64]) -> BTreeMap<String, i64> {
-    let mut counts = BTreeMap::new();
-    for (partition, end) in ends.iter().enumerate() {
-        for number in 0..*end {
-            let text = line(partition, number).to_ascii_lowercase();
-            for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
-                if !word.is_empty() {
-                    *counts.entry(word.to_owned()).or_insert(0) += 1;
+/// The words of the lines that a topic holds, counted by a plain loop, each line once however often it is asked.
+#[derive(Debug, Default)]
+pub(crate) struct Expected {
+    /// Lines counted of each partition.
+    lines: [u64; PARTITIONS],
+    pub(crate) counts: BTreeMap<String, i64>,
+    pub(crate) total: i64,
+}
+
+impl Expected {
+    /// Counts on to the first `ends[p]` lines of each partition `p`. Ends are committed, so they never fall.
+    pub(crate) fn advance(&mut self, ends: [u64; PARTITIONS]) {
+        for (partition, (counted, end)) in self.lines.iter_mut().zip(ends).enumerate() {
+            assert!(*counted <= end, "partition {partition} had {counted} lines and has {end}");
+            for number in *counted..end {
+                let text = line(partition, number).to_ascii_lowercase();
+                for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
+                    if !word.is_empty() {
+                        *self.counts.entry(word.to_owned()).or_insert(0) += 1;
+                        self.total += 1;
+                    }
                 }
             }
+            *counted = end;
         }
     }
-    counts
 }
 
 /// What was answered, and what was seen.
@@ -45,6 +57,10 @@ pub(crate) struct Oracle {
     pub(crate) appended: [u64; PARTITIONS],
     /// The latest count of each word, by the records of the sink.
     pub(crate) latest: BTreeMap<String, i64>,
+    /// The sum of `latest`.
+    pub(crate) seen: i64,
+    /// What `latest` must come to.
+    pub(crate) expected: Expected,
     /// The next record of each partition of the sink to look at.
     pub(crate) checked: BTreeMap<usize, u64>,
 }
@@ -55,5 +71,6 @@ impl Oracle {
     pub(crate) fn saw(&mut self, word: &str, count: i64) {
         let before = self.latest.insert(word.to_owned(), count);
         assert!(before.is_none_or(|before| before < count), "{word}: {before:?}, then {count}");
+        self.seen += count - before.unwrap_or(0);
     }
 }
