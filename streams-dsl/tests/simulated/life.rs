@@ -1,29 +1,25 @@
 //! One life of the process: open, load lines, count words, check, close.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thalweg_engine::catalog::{CatalogError, Topic, TopicSettings};
 use thalweg_engine::client::{AppendError, Appended, CommitError, NameStoreError, ReadError, ShardClient};
-use thalweg_engine::folder::{Folder, shard_folder};
 use thalweg_engine::io::{Priority, Runtime};
 use thalweg_engine::model::{
     BatchBuilder, BatchView, Offset, PartitionId, ProducerEpoch, ProducerStamp, RecordSequence, ShardId,
     Timestamp, TopicName,
 };
-use thalweg_engine::shard::{Shard, ShardOptions};
+use thalweg_engine::shard::ShardOptions;
 use thalweg_sim::SimRuntime;
-use thalweg_sim::harness::Life;
+use thalweg_sim::harness::{Life, ShardOpening};
 use thalweg_streams::runner::{StartError, TaskFailure};
 use thalweg_streams::serdes::Bytes;
 use thalweg_streams::{RunnerOptions, StreamsBuilder, StreamsRunner, Topology, words};
 
 use crate::oracle::{Oracle, PARTITIONS, line};
-
-const FOLDER: &str = "/data/thalweg";
 
 /// Lines that may be appended and not yet counted.
 const AHEAD_MAX: i64 = 2_000;
@@ -36,9 +32,8 @@ struct Over;
 pub(crate) struct Process {
     shards: u16,
     life: Life,
-    options: ShardOptions,
+    opening: ShardOpening,
     oracle: Rc<RefCell<Oracle>>,
-    is_folder_made: Cell<bool>,
     driven: Cell<u64>,
     /// In the last life: everything was counted.
     is_counted: Cell<bool>,
@@ -53,9 +48,8 @@ impl Process {
         Self {
             shards,
             life,
-            options,
+            opening: ShardOpening::new(shards, options),
             oracle,
-            is_folder_made: Cell::new(false),
             driven: Cell::new(0),
             is_counted: Cell::new(false),
             driving: Cell::new(shards),
@@ -107,15 +101,7 @@ impl Driver {
 
 /// The main task of one shard.
 pub(crate) async fn live(runtime: SimRuntime, process: Rc<Process>) {
-    let shard = match open(&runtime, &process).await {
-        Ok(shard) => shard,
-        Err(error) => {
-            assert!(!process.life.last, "nothing fails, and yet: {error}");
-            runtime.halt(&error);
-            // The others are told, for as long as this shard stays.
-            return runtime.sleep(Duration::from_secs(60)).await;
-        }
-    };
+    let Some(shard) = process.opening.open(&runtime, process.life).await else { return };
     let driver = Driver { client: ShardClient::new(shard.clone()), process };
     let result = drive(&driver).await;
     let process = &driver.process;
@@ -126,21 +112,6 @@ pub(crate) async fn live(runtime: SimRuntime, process: Rc<Process>) {
         driver.pause(500).await;
     }
     shard.close().await;
-}
-
-async fn open(runtime: &SimRuntime, process: &Process) -> Result<Shard<SimRuntime>, String> {
-    let (path, id) = (Path::new(FOLDER), runtime.shard());
-    if id == ShardId(0) {
-        let folder = Folder::open_or_create(runtime, path, process.shards).await;
-        folder.map_err(|error| error.to_string())?;
-        process.is_folder_made.set(true);
-    }
-    while !process.is_folder_made.get() {
-        runtime.sleep(Duration::from_micros(100)).await;
-    }
-    let options = process.options.clone();
-    let opened = Shard::open(runtime.clone(), id, process.shards, &shard_folder(path, id), options).await;
-    opened.map(|(shard, _)| shard).map_err(|error| format!("{error:?}"))
 }
 
 fn topology() -> Arc<Topology> {

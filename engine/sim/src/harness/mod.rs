@@ -4,9 +4,11 @@ mod command;
 mod drive;
 mod many;
 mod plan;
+mod shard;
 mod workload;
 
 pub use command::command;
 pub use drive::{Failure, Outcome, run_seed, run_seeds, seed_under_way, try_seed};
 pub use many::{Tally, run_many};
+pub use shard::ShardOpening;
 pub use workload::{Life, Run, Workload};

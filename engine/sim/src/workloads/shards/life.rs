@@ -2,23 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use thalweg_engine::catalog::{Topic, TopicSettings};
 use thalweg_engine::client::ShardClient;
-use thalweg_engine::folder::{Folder, shard_folder};
 use thalweg_engine::io::{Priority, Runtime};
 use thalweg_engine::model::{ShardId, TopicName};
 use thalweg_engine::shard::{Shard, ShardOptions};
 
 use super::oracle::Oracle;
 use super::{churn, loader, reader, task};
-use crate::harness::Life;
+use crate::harness::{Life, ShardOpening};
 use crate::runtime::SimRuntime;
-
-const FOLDER: &str = "/data/thalweg";
 
 pub(super) type Client = ShardClient<SimRuntime>;
 
@@ -30,9 +26,8 @@ pub(super) struct Over;
 pub(super) struct Process {
     pub(super) shards: u16,
     pub(super) life: Life,
-    options: ShardOptions,
+    opening: ShardOpening,
     pub(super) oracle: Rc<RefCell<Oracle>>,
-    folder_made: Cell<bool>,
     /// Operations of this life.
     driven: Cell<u64>,
     /// Shards whose main task still drives.
@@ -51,8 +46,9 @@ pub(super) struct Driver {
 
 impl Process {
     pub(super) fn new(shards: u16, life: Life, options: ShardOptions, oracle: Rc<RefCell<Oracle>>) -> Self {
-        let (folder_made, driven, tasks) = (Cell::new(false), Cell::new(0), Cell::new(0));
-        Self { shards, life, options, oracle, folder_made, driven, driving: Cell::new(shards), tasks }
+        let opening = ShardOpening::new(shards, options);
+        let (driven, tasks) = (Cell::new(0), Cell::new(0));
+        Self { shards, life, opening, oracle, driven, driving: Cell::new(shards), tasks }
     }
 
     /// Whether drivers should begin nothing more. In the last life they go on until everything was found.
@@ -108,15 +104,7 @@ impl Driver {
 
 /// The main task of one shard.
 pub(super) async fn live(runtime: SimRuntime, process: Rc<Process>) {
-    let shard = match open(&runtime, &process).await {
-        Ok(shard) => shard,
-        Err(error) => {
-            assert!(!process.life.last, "nothing fails, and yet: {error}");
-            runtime.halt(&error);
-            // The others are told, for as long as this shard stays.
-            return runtime.sleep(Duration::from_secs(60)).await;
-        }
-    };
+    let Some(shard) = process.opening.open(&runtime, process.life).await else { return };
     runtime.mark("shards.opened");
     let trim_delays_us = [10, 500, 20_000];
     shard.set_outbox_trim_delay(Duration::from_micros(trim_delays_us[(runtime.random() % 3) as usize]));
@@ -131,21 +119,6 @@ pub(super) async fn live(runtime: SimRuntime, process: Rc<Process>) {
         driver.pause(500).await;
     }
     shard.close().await;
-}
-
-async fn open(runtime: &SimRuntime, process: &Process) -> Result<Shard<SimRuntime>, String> {
-    let (path, id) = (Path::new(FOLDER), runtime.shard());
-    if id == ShardId(0) {
-        let folder = Folder::open_or_create(runtime, path, process.shards).await;
-        folder.map_err(|error| error.to_string())?;
-        process.folder_made.set(true);
-    }
-    while !process.folder_made.get() {
-        runtime.sleep(Duration::from_micros(100)).await;
-    }
-    let options = process.options.clone();
-    let opened = Shard::open(runtime.clone(), id, process.shards, &shard_folder(path, id), options).await;
-    opened.map(|(shard, _)| shard).map_err(|error| format!("{error:?}"))
 }
 
 /// Shard 0 makes the lasting topics, unless an earlier life did.
