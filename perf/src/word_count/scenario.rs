@@ -37,6 +37,10 @@ pub(crate) struct WordCountArgs {
     /// Text to count, a record for each line [default: a generated one, words drawn by Zipf's law]
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
+    /// Different words that the generated text draws from
+    #[arg(long, value_name = "N", default_value_t = WordCountArgs::default().distinct, conflicts_with = "text",
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    distinct: u64,
     /// Copies of the text in the source topic
     #[arg(long, value_name = "N", default_value_t = WordCountArgs::default().copies,
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -49,7 +53,7 @@ pub(crate) struct WordCountArgs {
 
 impl Default for WordCountArgs {
     fn default() -> Self {
-        Self { text: None, copies: 100, commit_interval_ms: 100 }
+        Self { text: None, distinct: 14_000, copies: 100, commit_interval_ms: 100 }
     }
 }
 
@@ -73,7 +77,7 @@ struct Rounds {
 /// # Errors
 /// The engine's, or that a count is wrong.
 pub(crate) fn run(session: &mut Session, args: &WordCountArgs) -> Result<()> {
-    let text = Text::load(args.text.as_deref())?;
+    let text = Text::load(args.text.as_deref(), args.distinct as usize)?;
     let copies = args.copies as usize;
     session.require_space(SCENARIO, text.size() * args.copies / 10 * 11 + BESIDE_SOURCE_BYTES)?;
     println!();

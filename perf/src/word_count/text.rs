@@ -9,9 +9,8 @@ use thalweg_engine::model::{BatchBuilder, Timestamp};
 use super::count::{Counts, count_batches};
 use super::zipf::zipf_text;
 
-/// Words of the generated text, and how many there are to choose from: like a long book's.
+/// Words of the generated text: like a long book's.
 const WORDS: usize = 850_000;
-const DISTINCT: usize = 14_000;
 
 /// Size at which a batch is closed. Bytes.
 const BATCH_SIZE: usize = 512 << 10;
@@ -30,13 +29,13 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Reads `file`, or generates a text.
+    /// Reads `file`, or generates a text of words drawn from `distinct` ones.
     ///
     /// # Errors
     /// If the file cannot be read, is too large, or holds no word.
-    pub(super) fn load(file: Option<&Path>) -> Result<Self> {
+    pub(super) fn load(file: Option<&Path>, distinct: usize) -> Result<Self> {
         let Some(file) = file else {
-            return Self::new("a generated text".to_owned(), &zipf_text(WORDS, DISTINCT));
+            return Self::new("a generated text".to_owned(), &zipf_text(WORDS, distinct));
         };
         let size = fs::metadata(file).with_context(|| format!("{file:?}"))?.len();
         ensure!(size <= TEXT_SIZE_MAX, "{file:?} has {size} bytes; a text has at most {TEXT_SIZE_MAX}");
