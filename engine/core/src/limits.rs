@@ -11,8 +11,9 @@ pub const PAYLOAD_ALIGN: usize = 16;
 /// Largest frame. Bytes.
 pub const FRAME_SIZE_MAX: usize = 32 << 20;
 
-/// Size at which an open frame is closed while earlier writes are in flight. Bytes.
-pub const FRAME_SIZE_TARGET: usize = 1 << 20;
+/// Size at which an open frame is closed while earlier writes are in flight. Bytes. Virtual disks take 254 pieces
+/// in one request, and memory comes in pieces of 4 KiB unless it is in huge pages.
+pub const FRAME_SIZE_TARGET: usize = 254 * BLOCK_SIZE;
 
 /// Largest batch, in its encoded form. Bytes.
 pub const BATCH_SIZE_MAX: usize = 16 << 20;

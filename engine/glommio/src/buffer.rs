@@ -26,6 +26,11 @@ impl AlignedBuffer {
         Self(Memory::Own(Rc::new(memory)))
     }
 
+    /// Memory of `size` bytes with arbitrary content. Must be called on an executor.
+    pub(crate) fn dirty(size: usize) -> Self {
+        Self(Memory::Own(Rc::new(dirty(size))))
+    }
+
     pub(crate) fn from_read(result: ReadResult) -> Self {
         Self(Memory::Read(result))
     }

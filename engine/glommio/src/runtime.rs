@@ -147,6 +147,10 @@ impl Runtime for GlommioRuntime {
         AlignedBuffer::zeroed(size)
     }
 
+    fn allocate_dirty(&self, size: usize) -> AlignedBuffer {
+        AlignedBuffer::dirty(size)
+    }
+
     fn mesh(&self) -> &MeshEnd<MeshMessage> {
         &self.0.mesh
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use thalweg_engine::io::{DiskError, FileKind, Monotonic, OpenMode, Priority, Runtime};
+use thalweg_engine::io::{Buffer, DiskError, FileKind, Monotonic, OpenMode, Priority, Runtime};
 use thalweg_engine::model::{ShardId, Timestamp};
 use thalweg_engine::shard::MeshMessage;
 
@@ -16,6 +16,9 @@ use crate::mesh::SimMesh;
 use crate::prng::Prng;
 use crate::shared::{ProcessId, Shared};
 use crate::world::StopAt;
+
+/// What memory holds that nobody has set.
+const DIRT: u8 = 0xD1;
 
 /// One shard of a simulated process. When the process is gone, its operations never end and what it spawns
 /// is dropped.
@@ -191,6 +194,12 @@ impl Runtime for SimRuntime {
 
     fn allocate(&self, size: usize) -> SimBuffer {
         SimBuffer::charged(size, &self.inner.allocated)
+    }
+
+    fn allocate_dirty(&self, size: usize) -> SimBuffer {
+        let mut buffer = SimBuffer::charged(size, &self.inner.allocated);
+        buffer.bytes_mut().fill(DIRT);
+        buffer
     }
 
     fn mesh(&self) -> &SimMesh<MeshMessage> {

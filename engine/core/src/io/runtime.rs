@@ -52,7 +52,7 @@ pub trait Runtime: Clone + 'static {
     /// Runs `task` on this executor until it ends. A panic in it ends the process.
     fn spawn(&self, priority: Priority, task: impl Future<Output = ()> + 'static);
 
-    /// Ends after `duration`.
+    /// Ends after `duration`; after none, once the disk operations that have begun are with the device.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + 'static;
 
     /// Lets other tasks of this executor run.
@@ -73,6 +73,9 @@ pub trait Runtime: Clone + 'static {
 
     /// Zeroed memory of `size` bytes, aligned to [`BLOCK_SIZE`](crate::limits::BLOCK_SIZE).
     fn allocate(&self, size: usize) -> Self::Buffer;
+
+    /// As [`Runtime::allocate`], but with arbitrary content, for those who set every byte that they write.
+    fn allocate_dirty(&self, size: usize) -> Self::Buffer;
 
     /// This shard's end of the mesh.
     fn mesh(&self) -> &Self::Mesh;

@@ -9,12 +9,15 @@ use crate::log::format::{
 };
 
 /// Sizes of buffers, and where payloads begin in them, in bytes. What precedes the payloads is room for the
-/// directory; a frame that needs more of either moves on to the next class.
-const CLASSES: [Layout; 4] = [
+/// directory; a frame that needs more of either moves on to the next class. Powers of two, because memory comes
+/// in them.
+const CLASSES: [Layout; 6] = [
     Layout { capacity: 8 << 10, payload_start: 512 },
     Layout { capacity: 64 << 10, payload_start: 2 << 10 },
     Layout { capacity: 256 << 10, payload_start: 8 << 10 },
     Layout { capacity: 1 << 20, payload_start: 16 << 10 },
+    Layout { capacity: 2 << 20, payload_start: 16 << 10 },
+    Layout { capacity: 4 << 20, payload_start: 16 << 10 },
 ];
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -128,7 +131,7 @@ impl<B: Buffer> FrameBuilder<B> {
         (layout.payload_start + payload_size).next_multiple_of(BLOCK_SIZE)
     }
 
-    /// Adds `drafts`. `allocate` gives zeroed memory of a size in bytes.
+    /// Adds `drafts`. `allocate` gives memory of a size in bytes, with any content.
     pub(super) fn push(&mut self, drafts: &[DraftEntry<'_>], allocate: impl FnOnce(usize) -> B) {
         let (layout, _) = self.layout_with(drafts);
         self.make_room(layout, allocate);
@@ -143,6 +146,7 @@ impl<B: Buffer> FrameBuilder<B> {
                 continue;
             }
             let position = self.payload_end.next_multiple_of(PAYLOAD_ALIGN);
+            bytes[self.payload_end..position].fill(0);
             self.payload_end = position + draft.payload.len();
             bytes[position..self.payload_end].copy_from_slice(draft.payload);
             entry.position = position as u32;
@@ -171,7 +175,12 @@ impl<B: Buffer> FrameBuilder<B> {
             FRAME_HEADER_SIZE + directory.len() <= payload_start,
             "the room kept for a directory is enough"
         );
-        buffer.bytes_mut()[FRAME_HEADER_SIZE..][..directory.len()].copy_from_slice(directory);
+        let directory_end = FRAME_HEADER_SIZE + directory.len();
+        let bytes = buffer.bytes_mut();
+        bytes[..FRAME_HEADER_SIZE].fill(0);
+        bytes[FRAME_HEADER_SIZE..directory_end].copy_from_slice(directory);
+        bytes[directory_end..payload_start].fill(0);
+        bytes[self.payload_end..self.size()].fill(0);
         buffer.truncate(self.size());
         entries.clear();
         let (payload_end, entry_count) = (self.payload_end, self.entries.len());
@@ -228,7 +237,6 @@ impl<B: Buffer> FrameBuilder<B> {
         debug_assert!(layout.payload_start >= old.payload_start, "the room for the directory only grows");
         if layout.capacity == old.capacity {
             buffer.bytes_mut().copy_within(old.payload_start..end, layout.payload_start);
-            buffer.bytes_mut()[old.payload_start..layout.payload_start].fill(0);
         } else {
             let mut larger = allocate(layout.capacity);
             larger.bytes_mut()[layout.payload_start..][..end - old.payload_start]
@@ -267,7 +275,18 @@ mod tests {
     }
 
     fn memory(size: usize) -> Memory {
-        Memory(vec![0; size])
+        Memory(vec![0xD1; size])
+    }
+
+    /// Every byte of the frame that is neither header nor directory nor payload is zero.
+    fn assert_clean(sealed: &SealedFrame<Memory>) {
+        let bytes = sealed.buffer.bytes();
+        let mut end = FRAME_HEADER_SIZE + sealed.directory_size as usize;
+        for entry in sealed.entries.iter().filter(|entry| entry.length > 0) {
+            assert!(bytes[end..entry.position as usize].iter().all(|byte| *byte == 0));
+            end = (entry.position + entry.length) as usize;
+        }
+        assert!(bytes[end..].iter().all(|byte| *byte == 0));
     }
 
     fn draft(subject: u64, payload: &[u8]) -> DraftEntry<'_> {
@@ -289,6 +308,7 @@ mod tests {
     /// What a reader finds in the frame: subjects and payloads.
     fn read(sealed: &mut SealedFrame<Memory>) -> Vec<(u64, Vec<u8>)> {
         let written = sealed.finish(header());
+        assert_clean(sealed);
         let bytes = sealed.buffer.bytes();
         let decoded = FrameHeader::decode(bytes, LogId(9)).unwrap();
         assert_eq!(decoded, written);

@@ -129,7 +129,7 @@ impl<R: Runtime> Tail<R> {
             }
             self.make_room(size, drafts.len(), relief)?;
         }
-        self.builder.push(drafts, |size| runtime.allocate(size));
+        self.builder.push(drafts, |size| runtime.allocate_dirty(size));
         Ok(self.next)
     }
 
@@ -255,7 +255,7 @@ impl<R: Runtime> Tail<R> {
     fn close_open(&mut self, runtime: &R) {
         let rows = self.builder.entry_count();
         let spare = self.spare.pop().unwrap_or_default();
-        let sealed = self.builder.seal(spare, |size| runtime.allocate(size));
+        let sealed = self.builder.seal(spare, |size| runtime.allocate_dirty(size));
         self.room.take(sealed.size(), rows);
         self.queue.push_back(Queued::Frame { sequence: self.next, sealed });
         self.next = self.next.next();
@@ -269,8 +269,8 @@ impl<R: Runtime> Tail<R> {
             ..Entry::default()
         };
         let mut builder = FrameBuilder::new();
-        builder.push(&[DraftEntry { entry, payload: &[] }], |size| runtime.allocate(size));
-        let sealed = builder.seal(Vec::new(), |size| runtime.allocate(size));
+        builder.push(&[DraftEntry { entry, payload: &[] }], |size| runtime.allocate_dirty(size));
+        let sealed = builder.seal(Vec::new(), |size| runtime.allocate_dirty(size));
         assert_eq!(sealed.size(), BLOCK_SIZE, "the room kept for a roll is one block");
         self.issue(sequence, sealed, true)
     }
