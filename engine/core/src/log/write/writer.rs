@@ -1,6 +1,7 @@
 //! The task that writes frames.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::commit_ready;
 use super::tail::Action;
@@ -19,8 +20,9 @@ pub(in crate::log) async fn run_writer<R: Runtime>(shared: Rc<Shared<R>>) {
     }
 }
 
-/// Begins every write and flush that can begin now.
-pub(in crate::log) fn pump<R: Runtime>(shared: &Rc<Shared<R>>) {
+/// Begins every write and flush that can begin now. Returns whether there was one.
+pub(in crate::log) fn pump<R: Runtime>(shared: &Rc<Shared<R>>) -> bool {
+    let mut begun = false;
     while !shared.is_failed() {
         let action = shared.tail.borrow_mut().next_action(&shared.runtime);
         match action {
@@ -33,7 +35,7 @@ pub(in crate::log) fn pump<R: Runtime>(shared: &Rc<Shared<R>>) {
                 shared.spawn(Priority::Foreground, async move {
                     let result = write.await;
                     match result {
-                        Ok(()) => written(&task, sequence),
+                        Ok(()) => written(&task, sequence).await,
                         Err(error) => task.fail(&format!("write of frame {sequence} failed: {error}")),
                     }
                 });
@@ -44,19 +46,32 @@ pub(in crate::log) fn pump<R: Runtime>(shared: &Rc<Shared<R>>) {
             }
             None => break,
         }
+        begun = true;
     }
     shared.wake_ready();
+    begun
 }
 
-fn written<R: Runtime>(shared: &Rc<Shared<R>>, sequence: Sequence) {
+/// Keeps the device busy, then commits what has become durable.
+async fn go_on<R: Runtime>(shared: &Rc<Shared<R>>) {
+    if pump(shared) {
+        // What has begun reaches the device when this shard next looks at it. Without this pause that would be
+        // after all who wait for the commit have had their turn, and built the frames that come next.
+        shared.runtime.sleep(Duration::ZERO).await;
+    }
+    if !shared.is_failed() {
+        commit_ready(shared);
+    }
+}
+
+async fn written<R: Runtime>(shared: &Rc<Shared<R>>, sequence: Sequence) {
     if shared.is_failed() {
         return;
     }
     if shared.tail.borrow_mut().tracker.complete(sequence) {
         shared.runtime.mark("out-of-order-completion");
     }
-    commit_ready(shared);
-    pump(shared);
+    go_on(shared).await;
 }
 
 /// Flushes the segments that hold what was written when this flush began.
@@ -73,6 +88,5 @@ async fn flush<R: Runtime>(shared: &Rc<Shared<R>>, segments: Vec<Rc<Segment<R>>>
     }
     shared.count(|status| status.flushes += 1);
     shared.tail.borrow_mut().tracker.end_flush();
-    commit_ready(shared);
-    pump(shared);
+    go_on(shared).await;
 }
