@@ -119,8 +119,11 @@ fn gateway(spin: Duration) {
 
 fn memory() {
     for registered in [16 << 20, 96 << 20] {
-        let options =
-            RuntimeOptions { pin: false, registered_memory_bytes: registered, ..RuntimeOptions::default() };
+        let options = RuntimeOptions {
+            pin: false,
+            registered_memory_bytes: Some(registered),
+            ..RuntimeOptions::default()
+        };
         with_runtime(&options, move |runtime| async move {
             for size in [4 << 10, 64 << 10, 1 << 20] {
                 for kept in [1, 64] {

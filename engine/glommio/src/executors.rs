@@ -14,7 +14,7 @@ use thalweg_engine::shard::MeshMessage;
 
 use crate::cpu;
 use crate::mesh::{MeshSocket, mesh_sockets};
-use crate::options::RuntimeOptions;
+use crate::options::{REGISTERED_MEMORY_DEFAULT, RuntimeOptions};
 use crate::preflight::{self, PreflightError};
 use crate::pulse::{self, Pulse};
 use crate::runtime::{GlommioRuntime, foreground_queue};
@@ -162,7 +162,7 @@ impl Plan {
     fn make(&self, made: mpsc::Sender<Result<(), StartError>>) -> Option<LocalExecutor> {
         let executor = LocalExecutorBuilder::new(self.placement.clone())
             .name(&format!("shard-{}", self.shard))
-            .io_memory(self.options.registered_memory_bytes)
+            .io_memory(self.options.registered_memory_bytes.unwrap_or(REGISTERED_MEMORY_DEFAULT))
             .preempt_timer(UNINTERRUPTED)
             .spin_before_park(self.options.spin_before_park)
             .blocking_thread_pool_placement(PoolPlacement::Unbound(1))

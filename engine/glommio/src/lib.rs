@@ -17,7 +17,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut options = EngineOptions { shards: Some(2), ..EngineOptions::default() };
 //! # options.runtime.buffered = true; // wherever this runs
-//! # options.runtime.registered_memory_bytes = 1 << 20;
+//! # options.runtime.registered_memory_bytes = Some(1 << 20);
 //! # options.log.segment_size = 4 << 20;
 //! # options.log.frame_size_max = 1 << 20;
 //! options.log.pool_target = 2; // segments kept ready ahead of use
@@ -89,6 +89,7 @@ mod file;
 mod folder;
 mod gateway;
 mod lock;
+mod memory;
 mod mesh;
 mod operation;
 mod options;
@@ -110,6 +111,7 @@ pub use gateway::{
     thread_gateway,
 };
 pub use lock::{FolderLock, LockError};
+pub use memory::HugePages;
 pub use mesh::{MeshEnd, MeshSocket, mesh_sockets};
 pub use options::{HaltHook, RuntimeOptions};
 pub use runtime::GlommioRuntime;

@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Memory for buffers, unless something else is chosen. Bytes.
+pub(crate) const REGISTERED_MEMORY_DEFAULT: usize = 16 << 20;
+
 /// Called with the reason when a shard halts, instead of ending the process.
 pub type HaltHook = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -18,9 +21,10 @@ pub struct RuntimeOptions {
     pub buffered: bool,
     /// Bind each executor to a core of its own when there are enough. Default: true.
     pub pin: bool,
-    /// Memory per executor that is registered with io_uring and used first for buffers. Unit: bytes.
-    /// Default: 16 MiB.
-    pub registered_memory_bytes: usize,
+    /// Memory per executor that buffers come from as long as it lasts, registered with io_uring where the limit
+    /// of locked memory permits. Unit: bytes. Default (`None`): for an [`Engine`](crate::Engine), as
+    /// much as its tail cache may hold and 32 MiB; without one, 16 MiB.
+    pub registered_memory_bytes: Option<usize>,
     /// Longest time that a task queue runs before the executor looks at I/O again, provided that its tasks
     /// ask `should_yield`. Default: 1 ms.
     pub time_slice: Duration,
@@ -36,7 +40,7 @@ impl Default for RuntimeOptions {
         Self {
             buffered: false,
             pin: true,
-            registered_memory_bytes: 16 << 20,
+            registered_memory_bytes: None,
             time_slice: Duration::from_millis(1),
             spin_before_park: Duration::ZERO,
             on_halt: None,

@@ -6,6 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use thalweg::args::Thalweg;
 
+#[global_allocator]
+static MEMORY: thalweg_runtime::HugePages = thalweg_runtime::HugePages;
+
 fn main() -> ExitCode {
     match thalweg::run(&Thalweg::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -187,6 +187,9 @@ async fn open_folder(
     Folder::open_or_create(runtime, path, wanted).await
 }
 
+/// Memory for buffers beside the tail cache's: frames on their way, and reads. Bytes.
+const BESIDE_CACHE: usize = 32 << 20;
+
 /// One shard per core.
 fn default_shards() -> u16 {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -202,6 +205,9 @@ fn start_shards(
     options: ShardOptions,
     runtime_options: &RuntimeOptions,
 ) -> Result<Started, OpenEngineError> {
+    let buffers = runtime_options.registered_memory_bytes.unwrap_or(options.log.cache_bytes + BESIDE_CACHE);
+    let runtime_options =
+        &RuntimeOptions { registered_memory_bytes: Some(buffers), ..runtime_options.clone() };
     let (gateways, receivers): (Vec<_>, Vec<_>) =
         (0..folder.shards).map(|_| thread_gateway(GATEWAY_CAPACITY)).unzip();
     let receivers: Arc<[_]> = receivers.into_iter().map(|one| Mutex::new(Some(one))).collect();

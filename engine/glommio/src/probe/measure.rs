@@ -64,7 +64,7 @@ pub enum ProbeError {
 pub fn probe(folder: &Path, options: &RuntimeOptions) -> Result<ProbeReport, ProbeError> {
     let place =
         Place::of(folder).map_err(|source| ProbeError::Place { path: folder.to_path_buf(), source })?;
-    let options = RuntimeOptions { pin: false, registered_memory_bytes: 4 << 20, ..options.clone() };
+    let options = RuntimeOptions { pin: false, registered_memory_bytes: Some(4 << 20), ..options.clone() };
     let folder = folder.to_path_buf();
     let executors = start(1, &options, move |runtime, _| run(runtime, folder.clone()))?;
     let times = executors.join().pop().expect("one executor has one output")?;

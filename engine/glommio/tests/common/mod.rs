@@ -35,7 +35,7 @@ impl Drop for TestFolder {
 }
 
 pub(crate) fn options() -> RuntimeOptions {
-    RuntimeOptions { pin: false, registered_memory_bytes: 1 << 20, ..RuntimeOptions::default() }
+    RuntimeOptions { pin: false, registered_memory_bytes: Some(1 << 20), ..RuntimeOptions::default() }
 }
 
 /// Runs `test` on one executor.
