@@ -36,15 +36,16 @@ const SHARE_MIN: f64 = 0.9;
 
 /// Batch size in bytes, and tasks that append.
 #[rustfmt::skip]
-const TASK_LANES: [(usize, usize); 10] = [
+const TASK_LANES: [(usize, usize); 11] = [
     (1 << 10, 1), (1 << 10, 64), (1 << 10, 512),
     (16 << 10, 1), (16 << 10, 16), (16 << 10, 128),
+    (64 << 10, 64),
     (256 << 10, 1), (256 << 10, 8),
     (1 << 20, 1), (1 << 20, 4),
 ];
 
-/// Batch size in bytes, and appends under way, of the thread's lane.
-const THREAD_LANE: (usize, usize) = (256 << 10, 8);
+/// Batch size in bytes, and appends under way, of the thread's lanes.
+const THREAD_LANES: [(usize, usize); 2] = [(64 << 10, 64), (256 << 10, 16)];
 
 /// Options of the scenario.
 #[derive(Args, Clone, Debug)]
@@ -53,11 +54,14 @@ pub(crate) struct AppendArgs {
     #[arg(long, value_name = "N", default_value_t = AppendArgs::default().segments,
           value_parser = clap::value_parser!(u64).range(4..=64))]
     segments: u64,
+    /// Writes that the log has in flight at once
+    #[arg(long, value_name = "N", default_value_t = AppendArgs::default().writes_in_flight)]
+    writes_in_flight: usize,
 }
 
 impl Default for AppendArgs {
     fn default() -> Self {
-        Self { segments: 16 }
+        Self { segments: 16, writes_in_flight: LogOptions::default().writes_in_flight }
     }
 }
 
@@ -78,7 +82,7 @@ pub(crate) fn run(session: &mut Session, args: &AppendArgs) -> Result<()> {
     // Those ready, as many in use until they are recycled, and a few for the catalog and checkpoints.
     let held = (2 * args.segments + 8) * u64::from(SEGMENT_SIZE_DEFAULT) + FLOOR_FILE_SIZE;
     session.require_space(SCENARIO, held)?;
-    let bed = Bed::make(session, segments)?;
+    let bed = Bed::make(session, segments, args.writes_in_flight)?;
     println!();
     println!(
         "append: durable, {segments} segments ready; the floor is the best of one durable write at a time, 128 KiB to \
@@ -87,7 +91,7 @@ pub(crate) fn run(session: &mut Session, args: &AppendArgs) -> Result<()> {
     describe(&bed.engine);
     let mut lanes: Vec<Lane> =
         TASK_LANES.iter().map(|&(size, tasks)| Lane::new(From::Tasks, size, tasks)).collect();
-    lanes.push(Lane::new(From::Thread, THREAD_LANE.0, THREAD_LANE.1));
+    lanes.extend(THREAD_LANES.iter().map(|&(size, under_way)| Lane::new(From::Thread, size, under_way)));
     let mut floors = Floors::new();
     for round in 0..session.effort.rounds {
         let (before, behind) = lanes.split_at_mut(TASK_LANES.len() / 2);
@@ -104,9 +108,9 @@ pub(crate) fn run(session: &mut Session, args: &AppendArgs) -> Result<()> {
 }
 
 impl Bed {
-    fn make(session: &Session, segments: usize) -> Result<Self> {
+    fn make(session: &Session, segments: usize, writes_in_flight: usize) -> Result<Self> {
         let floor_file = session.scratch.join("append-floor");
-        let options = LogOptions { pool_target: segments, ..LogOptions::default() };
+        let options = LogOptions { pool_target: segments, writes_in_flight, ..LogOptions::default() };
         let engine = open(&session.scratch.join("append"), session.engine, options)?;
         let name = TopicName::new("append").expect("a valid name");
         let partition = engine.client().create_topic(&name, 1, TopicSettings::default())?.partitions[0];
