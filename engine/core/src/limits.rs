@@ -81,9 +81,15 @@ pub const FOOTERS_CACHED_MAX: usize = 64;
 /// Segment files kept open for reading.
 pub const SEGMENT_FILES_OPEN_MAX: usize = 256;
 
-/// Room kept in the last segment, as long as no other is ready, for frames that give room back. At least this;
-/// a sixteenth of a large segment. Bytes.
-pub const RELIEF_ROOM_MIN: usize = 8 * BLOCK_SIZE;
+/// Segment files that appends of records leave behind them, for frames that give room back: while one of them
+/// is written, the other becomes free again.
+pub const SEGMENTS_RESERVED: usize = 2;
+
+/// Files that a new log has beside its first segment: the reserve, and one to go on in.
+pub const SEGMENTS_FREE_AT_FIRST: usize = SEGMENTS_RESERVED + 1;
+
+/// Room that trims and deletes leave where no segment is behind, for a frame that retires one. Bytes.
+pub const RETIREMENT_ROOM: usize = BLOCK_SIZE;
 
 /// Time without appends after which a log records in an empty frame that everything is durable.
 pub const IDLE_FRAME_DELAY: Duration = Duration::from_millis(200);

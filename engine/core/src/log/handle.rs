@@ -14,7 +14,7 @@ use super::recover::open;
 use super::segment::run_filler;
 use super::shared::{Phase, Shared};
 use super::signal::commit_outcome;
-use super::write::run_writer;
+use super::write::{Purpose, run_writer};
 use super::{
     AppendError, CheckpointError, Closed, DraftEntry, LogOptions, LogStatus, OpenError, ReadBatch, ReadError,
     RecoveryReport, StateMachine, StreamBounds,
@@ -68,7 +68,7 @@ impl<R: Runtime> Log<R> {
     async fn supersede(&self) {
         let shared = &self.shared;
         loop {
-            let appended = shared.tail.borrow_mut().append_empty(&shared.runtime);
+            let appended = shared.tail.borrow_mut().append_empty(&shared.runtime, Purpose::Relief);
             match appended {
                 Ok(sequence) => {
                     shared.writer.give();
@@ -101,8 +101,8 @@ impl<R: Runtime> Log<R> {
         if shared.is_closed() {
             return Err(AppendError::Closed);
         }
-        let relief = entries.iter().all(gives_room);
-        let result = shared.tail.borrow_mut().append(&shared.runtime, entries, relief);
+        let purpose = if entries.iter().all(gives_room) { Purpose::Relief } else { Purpose::Ordinary };
+        let result = shared.tail.borrow_mut().append(&shared.runtime, entries, purpose);
         if result == Err(AppendError::Busy) {
             shared.runtime.mark("busy");
             shared.count(|status| status.busy += 1);
@@ -211,7 +211,7 @@ impl<R: Runtime> Log<R> {
         self.settled().await;
         if !shared.is_stopped() && !shared.is_durability_recorded() {
             // Refused for want of room, the next start finds out by itself.
-            let appended = shared.tail.borrow_mut().append_empty(&shared.runtime);
+            let appended = shared.tail.borrow_mut().append_empty(&shared.runtime, Purpose::Ordinary);
             if appended.is_ok() {
                 shared.writer.give();
                 self.settled().await;

@@ -12,7 +12,7 @@ use super::index::{Applied, Index};
 use super::read::{FooterCache, TailCache};
 use super::segment::{FreeSegment, Segment};
 use super::signal::{CommitWaiters, Waiting};
-use super::write::Tail;
+use super::write::{Purpose, Tail};
 use super::{LogOptions, LogStatus, StateMachine};
 use crate::io::{Priority, Runtime, Signal};
 use crate::limits::{IDLE_FRAME_DELAY, SEGMENT_FILES_OPEN_MAX};
@@ -242,8 +242,8 @@ impl<R: Runtime> Shared<R> {
         if self.is_closed() || self.is_durability_recorded() {
             return;
         }
-        // Without room, the next frame that there is room for records it.
-        if self.tail.borrow_mut().append_empty(&self.runtime).is_ok() {
+        // It is left out where it would take of the room that is kept: the next frame records the same.
+        if self.tail.borrow_mut().append_empty(&self.runtime, Purpose::Ordinary).is_ok() {
             self.runtime.mark("idle-frame");
             self.writer.give();
         }
@@ -265,7 +265,9 @@ impl<R: Runtime> Shared<R> {
         self.footers.borrow_mut().forget(segment);
         self.progress.opened.borrow_mut().retain(|opened| *opened != segment);
         // Whether all of it was written is read from its header again.
-        self.free.borrow_mut().push_back(FreeSegment { id: segment, holder });
+        self.free.borrow_mut().push_back(FreeSegment { id: segment, holder, whole: true });
+        self.tail.borrow_mut().add_file();
+        self.wake_ready();
         self.filler.give();
     }
 

@@ -1,14 +1,15 @@
 //! A full disk.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use thalweg_engine::io::Runtime;
 use thalweg_engine::log::format::{Entry, EntryKind};
 use thalweg_engine::log::{AppendError, DraftEntry, Log, LogOptions};
 use thalweg_engine::model::{Offset, StreamId};
-use thalweg_sim::{RunEnd, SimRuntime, StopAt, World, WorldConfig};
+use thalweg_sim::{Crash, RunEnd, SimRuntime, StopAt, World, WorldConfig};
 
 use super::state::State;
 use super::workload::FOLDER;
@@ -41,35 +42,140 @@ async fn append(log: &Log<SimRuntime>, base: u64) -> Result<(), AppendError> {
     Ok(())
 }
 
+fn trim(start: u64) -> Entry {
+    Entry { kind: EntryKind::LogStart.raw(), subject: STREAM.0, base: start, ..Entry::default() }
+}
+
+/// Appends one entry, in a frame of its own, and waits for it; for a while it may be refused.
+async fn let_go(runtime: &SimRuntime, log: &Log<SimRuntime>, entry: Entry) {
+    let mut tries = 0;
+    let sequence = loop {
+        match log.append(&[DraftEntry { entry, payload: &[] }]) {
+            Ok(sequence) => break sequence,
+            Err(AppendError::Busy) => log.ready().await.unwrap(),
+            Err(error) => assert_eq!(error, AppendError::NoSpace),
+        }
+        tries += 1;
+        assert!(tries < 100, "a full disk cannot be trimmed: {:?}", log.status());
+        runtime.sleep(Duration::from_millis(100)).await;
+    };
+    log.wait_committed(sequence).await.unwrap();
+}
+
+/// Appends until the disk is full; returns where the stream goes on.
+async fn fill(log: &Log<SimRuntime>, mut next: u64) -> u64 {
+    loop {
+        match append(log, next).await {
+            Ok(()) => next += 1,
+            Err(AppendError::NoSpace) => return next,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(next < 10_000, "the disk is never full");
+    }
+}
+
+/// Appends one batch as soon as there is room.
+async fn append_again(runtime: &SimRuntime, log: &Log<SimRuntime>, next: u64) {
+    let mut tries = 0;
+    while let Err(error) = append(log, next).await {
+        assert_eq!(error, AppendError::NoSpace);
+        tries += 1;
+        assert!(tries < 100, "what was let go is not used again: {:?}", log.status());
+        runtime.sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn full_world(seed: u64) -> World {
+    World::new(seed, WorldConfig { disk_capacity: 6 * (64 << 10) + (128 << 10), ..WorldConfig::calm() })
+}
+
+#[test]
+fn any_number_of_trims_finds_room_on_a_full_disk() {
+    for seed in 0..4 {
+        let world = full_world(seed);
+        world.start(1, |runtime: SimRuntime| async move {
+            let state = Rc::new(RefCell::new(State::default()));
+            let opened = Log::open(runtime.clone(), Path::new(FOLDER), options(), state).await;
+            let (log, _) = opened.unwrap();
+            let next = fill(&log, 0).await;
+            // Far more blocks than there are on the disk; none of them lets a segment die, until the last.
+            for _ in 0..300 {
+                let_go(&runtime, &log, trim(1)).await;
+                // A frame without entries would follow each of them.
+                runtime.sleep(Duration::from_millis(250)).await;
+            }
+            assert_eq!(append(&log, next).await, Err(AppendError::NoSpace));
+            assert_eq!(log.bounds(STREAM).unwrap().start, Offset(1));
+            let_go(&runtime, &log, trim(next)).await;
+            append_again(&runtime, &log, next).await;
+            log.close().await;
+        });
+        assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_disk_that_stays_full_over_many_starts_can_be_trimmed() {
+    for seed in 0..4 {
+        let world = full_world(seed);
+        let mut prng = world.prng("crashes");
+        let next = Rc::new(Cell::new(0));
+        let filled = Rc::clone(&next);
+        world.start(1, move |runtime: SimRuntime| {
+            let filled = Rc::clone(&filled);
+            async move {
+                let state = Rc::new(RefCell::new(State::default()));
+                let (log, _) = Log::open(runtime, Path::new(FOLDER), options(), state).await.unwrap();
+                filled.set(fill(&log, 0).await);
+            }
+        });
+        assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited, "seed {seed}");
+        // Each start trims a little, idles and ends, by itself or by a crash at any moment.
+        for life in 0..80u64 {
+            world.crash(if prng.coin() { Crash::Power } else { Crash::Process });
+            world.start(1, move |runtime: SimRuntime| async move {
+                let state = Rc::new(RefCell::new(State::default()));
+                let opened = Log::open(runtime.clone(), Path::new(FOLDER), options(), state).await;
+                let (log, _) = opened.unwrap();
+                for _ in 0..life % 4 {
+                    let_go(&runtime, &log, trim(1)).await;
+                }
+                runtime.sleep(Duration::from_millis(300)).await;
+                log.close().await;
+            });
+            let stop = if prng.coin() { StopAt::Exit } else { StopAt::Poll(prng.range(1..400)) };
+            world.run_until(stop);
+        }
+        world.crash(Crash::Power);
+        world.start(1, move |runtime: SimRuntime| {
+            let next = next.get();
+            async move {
+                let state = Rc::new(RefCell::new(State::default()));
+                let opened = Log::open(runtime.clone(), Path::new(FOLDER), options(), state).await;
+                let (log, _) = opened.unwrap();
+                let_go(&runtime, &log, trim(next)).await;
+                append_again(&runtime, &log, next).await;
+                log.close().await;
+            }
+        });
+        assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited, "seed {seed}");
+    }
+}
+
 async fn fill_trim_and_go_on(runtime: SimRuntime) {
     let state = Rc::new(RefCell::new(State::default()));
     let (log, _) = Log::open(runtime.clone(), Path::new(FOLDER), options(), state).await.unwrap();
     let mut next = 0;
-    for round in 0..3 {
-        loop {
-            match append(&log, next).await {
-                Ok(()) => next += 1,
-                Err(AppendError::NoSpace) => break,
-                Err(error) => panic!("{error}"),
-            }
-            assert!(next < 10_000, "the disk is never full");
-        }
+    for _ in 0..3 {
+        next = fill(&log, next).await;
         // Reads go on, and what gives room back is taken.
         let start = log.bounds(STREAM).unwrap().start;
         let batches = log.read(STREAM, start, 1).await.unwrap();
         assert_eq!(&*batches[0].bytes, vec![start.0 as u8; 3000]);
-        let trim =
-            Entry { kind: EntryKind::LogStart.raw(), subject: STREAM.0, base: next - 1, ..Entry::default() };
-        let sequence = log.append(&[DraftEntry { entry: trim, payload: &[] }]).unwrap();
+        let sequence = log.append(&[DraftEntry { entry: trim(next - 1), payload: &[] }]).unwrap();
         log.wait_committed(sequence).await.unwrap();
         assert_eq!(log.bounds(STREAM).unwrap().start, Offset(next - 1));
-        let mut tries = 0;
-        while let Err(error) = append(&log, next).await {
-            assert_eq!(error, AppendError::NoSpace);
-            tries += 1;
-            assert!(tries < 100, "round {round}: trimmed segments are not used again: {:?}", log.status());
-            runtime.sleep(std::time::Duration::from_millis(100)).await;
-        }
+        append_again(&runtime, &log, next).await;
         next += 1;
     }
     log.close().await;
@@ -78,8 +184,7 @@ async fn fill_trim_and_go_on(runtime: SimRuntime) {
 #[test]
 fn a_full_disk_refuses_appends_takes_trims_and_goes_on_when_there_is_room_again() {
     for seed in 0..20 {
-        let config = WorldConfig { disk_capacity: 6 * (64 << 10) + (128 << 10), ..WorldConfig::calm() };
-        let world = World::new(seed, config);
+        let world = full_world(seed);
         world.start(1, fill_trim_and_go_on);
         assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited, "seed {seed}");
         assert!(world.coverage().of("segment-recycled") > 0);

@@ -10,12 +10,12 @@ use super::evidence::find_evidence;
 use super::frame::{Expected, Refusal};
 use super::replay::{Replayed, replay};
 use crate::io::{Buffer, File, FileKind, OpenMode, Runtime};
-use crate::limits::{BLOCK_SIZE, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN};
+use crate::limits::{BLOCK_SIZE, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, SEGMENTS_FREE_AT_FIRST};
 use crate::log::checkpoint::{CheckpointRequests, SUPERBLOCK_NAME, SuperblockFile, read_checkpoint};
 use crate::log::format::{Superblock, SuperblockChoice, choose_superblock};
 use crate::log::index::Index;
 use crate::log::read::{FooterCache, TailCache};
-use crate::log::segment::{FreeSegment, Segment, parse_segment_name, segment_path};
+use crate::log::segment::{FreeSegment, Segment, make_sure, parse_segment_name, segment_path};
 use crate::log::shared::{Progress, Shared};
 use crate::log::write::{Room, Tail, TailStart};
 use crate::log::{FlushMethod, LogOptions, OpenError, RecoveryReport, StateMachine};
@@ -219,8 +219,15 @@ async fn assemble<R: Runtime>(
     segments.insert(at.segment, Rc::clone(&segment));
     let highest = segments.keys().chain(&others).max().map_or(0, |segment| segment.0 + 1);
     let room = Room::new(segment_size as usize, at.position.0 as usize, index.segments()[&at.segment].rows);
-    let start = TailStart { log, incarnation, at, segment, room };
-    let free = others.into_iter().map(|id| FreeSegment { id, holder: None }).collect::<VecDeque<_>>();
+    let (mut free, mut files_free) = (VecDeque::new(), 0);
+    for id in others {
+        // Only as many as let appends begin: the others are looked at behind the foreground.
+        let whole =
+            files_free < SEGMENTS_FREE_AT_FIRST && make_sure(&runtime, folder, id, segment_size).await?;
+        files_free += usize::from(whole);
+        free.push_back(FreeSegment { id, holder: None, whole });
+    }
+    let start = TailStart { log, incarnation, at, segment, room, files_free };
     Ok(Shared {
         tail: RefCell::new(Tail::new(start, &options)),
         index: RefCell::new(index),

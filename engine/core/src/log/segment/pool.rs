@@ -5,7 +5,10 @@ use std::rc::Rc;
 
 use super::{Segment, segment_path};
 use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Priority, Runtime};
-use crate::limits::{BLOCK_SIZE, FILL_PAUSE, NO_SPACE_RETRY_DELAY, SEGMENT_FILL_SIZE};
+use crate::limits::{
+    BLOCK_SIZE, FILL_PAUSE, NO_SPACE_RETRY_DELAY, SEGMENT_FILL_SIZE, SEGMENTS_FREE_AT_FIRST,
+    SEGMENTS_RESERVED,
+};
 use crate::log::format::SegmentHeader;
 use crate::log::shared::Shared;
 use crate::log::write::pump;
@@ -17,6 +20,8 @@ pub(in crate::log) struct FreeSegment<R: Runtime> {
     pub(in crate::log) id: SegmentId,
     /// Its last life, as long as a reader may hold it too.
     pub(in crate::log) holder: Option<Rc<Segment<R>>>,
+    /// It has its size, durably: it takes no room to use it again.
+    pub(in crate::log) whole: bool,
 }
 
 /// Makes segment files ready.
@@ -29,8 +34,8 @@ pub(in crate::log) struct SegmentMaker<'a, R: Runtime> {
     write_through: bool,
 }
 
-/// Makes the first segment of a new log: written, and durable with its name.
-pub(in crate::log) async fn make_segment<R: Runtime>(
+/// Makes the first segment of a new log, written, and files for those that follow; all durable with their names.
+pub(in crate::log) async fn make_segments<R: Runtime>(
     runtime: &R,
     folder: &Path,
     log: LogId,
@@ -52,8 +57,34 @@ pub(in crate::log) async fn make_segment<R: Runtime>(
     while filled < maker.size {
         filled += maker.fill(&file, &zeros, filled).await?;
     }
+    for number in 1..=SEGMENTS_FREE_AT_FIRST {
+        match maker.allocate(SegmentId(id.0 + number as u32)).await {
+            Ok(free) => free.flush().await?,
+            // The log takes no records then until there is room.
+            Err(DiskError::NoSpace { .. }) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    // Syncs the folder for all of them.
     maker.finish(id, file, generation, true).await?;
     Ok(())
+}
+
+/// Whether the free file `id` has the size of a segment, which is durable on return.
+pub(in crate::log) async fn make_sure<R: Runtime>(
+    runtime: &R,
+    folder: &Path,
+    id: SegmentId,
+    size: u32,
+) -> Result<bool, DiskError> {
+    let kind = FileKind::Log { write_through: false };
+    let file = runtime.open(&segment_path(folder, id), kind, OpenMode::Existing).await?;
+    if file.len().await? != u64::from(size) {
+        return Ok(false);
+    }
+    // Its name was made durable when the log was opened.
+    file.flush().await?;
+    Ok(true)
 }
 
 impl<R: Runtime> SegmentMaker<'_, R> {
@@ -113,23 +144,23 @@ impl<R: Runtime> SegmentMaker<'_, R> {
     }
 }
 
-/// Keeps segments ready, until the log stops.
+/// Keeps segments ready and a reserve of files behind them, until the log stops.
 pub(in crate::log) async fn run_filler<R: Runtime>(shared: Rc<Shared<R>>) {
     while !shared.is_stopped() {
-        let (wanted, short) = {
-            let tail = shared.tail.borrow();
-            (tail.wants_segment(), tail.pool.len() < shared.options.pool_target)
+        let (segment, file) = {
+            let (tail, target) = (shared.tail.borrow(), shared.options.pool_target);
+            let segment = tail.wants_segment() || tail.pool.len() < target;
+            (segment, tail.spare() < target + SEGMENTS_RESERVED)
         };
-        if shared.is_closed() || !(wanted || short) {
+        if shared.is_closed() || !(segment || file) {
             shared.filler.wait().await;
             continue;
         }
-        match make_ready(&shared).await {
-            Ok(Some(segment)) => {
-                shared.tail.borrow_mut().add_segment(segment);
+        let made = if segment { make_ready(&shared).await } else { make_file(&shared).await };
+        match made {
+            Ok(()) => {
                 pump(&shared);
             }
-            Ok(None) => {}
             Err(DiskError::NoSpace { .. }) => no_space(&shared).await,
             Err(error) => shared.fail(&format!("a segment could not be made ready: {error}")),
         }
@@ -153,23 +184,55 @@ async fn no_space<R: Runtime>(shared: &Rc<Shared<R>>) {
     shared.filler.wait().await;
 }
 
-/// Makes one segment ready, a free one if there is one; `None` if the log closes meanwhile.
-async fn make_ready<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<Option<Rc<Segment<R>>>, DiskError> {
-    let maker = SegmentMaker {
+fn maker_of<R: Runtime>(shared: &Shared<R>) -> SegmentMaker<'_, R> {
+    SegmentMaker {
         runtime: &shared.runtime,
         folder: &shared.folder,
         log: shared.log,
         incarnation: shared.incarnation,
         size: shared.segment_size,
         write_through: shared.options.flush == FlushMethod::WriteThrough,
+    }
+}
+
+/// Adds one file to those that are free and whole: one that is there if it has its size, else a new one.
+async fn make_file<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<(), DiskError> {
+    let unsure = {
+        let mut free = shared.free.borrow_mut();
+        let index = free.iter().position(|free| !free.whole);
+        index.and_then(|index| free.remove(index)).map(|free| free.id)
     };
+    let id = unsure.unwrap_or_else(|| shared.next_segment());
+    let size = shared.segment_size;
+    if unsure.is_none() || !make_sure(&shared.runtime, &shared.folder, id, size).await? {
+        let file = maker_of(shared).allocate(id).await?;
+        if unsure.is_none() {
+            shared.take_next_segment();
+        }
+        file.flush().await?;
+        shared.runtime.sync_folder(&shared.folder).await?;
+    }
+    shared.free.borrow_mut().push_back(FreeSegment { id, holder: None, whole: true });
+    shared.tail.borrow_mut().add_file();
+    Ok(())
+}
+
+/// Makes one segment ready, a free one if there is one, unless the log closes meanwhile.
+async fn make_ready<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<(), DiskError> {
+    let maker = maker_of(shared);
     let free = take_free(shared);
+    let mut whole = free.as_ref().is_some_and(|free| free.whole);
     let (id, file, mut written) = match &free {
         Some(free) => {
             let file = maker.open(free.id, false, OpenMode::Create).await?;
             match maker.is_written(&file).await? {
                 Some(written) => (free.id, file, written),
-                None => (free.id, maker.allocate(free.id).await?, false),
+                None => {
+                    if std::mem::take(&mut whole) {
+                        shared.tail.borrow_mut().remove_file();
+                    }
+                    (free.id, maker.allocate(free.id).await?, false)
+                }
             }
         }
         None => {
@@ -187,8 +250,8 @@ async fn make_ready<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<Option<Rc<Segm
                 shared.count(|status| status.rolls_dry += 1);
             }
             Filled::Closing => {
-                shared.free.borrow_mut().push_back(FreeSegment { id, holder: None });
-                return Ok(None);
+                shared.free.borrow_mut().push_back(FreeSegment { id, holder: None, whole });
+                return Ok(());
             }
         }
     }
@@ -198,7 +261,8 @@ async fn make_ready<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<Option<Rc<Segm
         shared.runtime.mark("segment-recycled");
         shared.count(|status| status.segments_recycled += 1);
     }
-    Ok(Some(segment))
+    shared.tail.borrow_mut().add_segment(segment, whole);
+    Ok(())
 }
 
 /// Takes a free segment that nobody reads any more.

@@ -6,6 +6,7 @@ use crate::io::Runtime;
 use crate::log::DraftEntry;
 use crate::log::format::{Entry, EntryKind};
 use crate::log::shared::Shared;
+use crate::log::write::Purpose;
 
 /// Begins the retirement of every segment that is dead: ended, without live bytes, and with all of its frames
 /// behind every checkpoint that a start could use.
@@ -31,7 +32,7 @@ pub(in crate::log) fn retire_dead<R: Runtime>(shared: &Rc<Shared<R>>) {
         };
         let draft = DraftEntry { entry, payload: &[] };
         // Refused, it is tried again when the keeper is woken next.
-        if shared.tail.borrow_mut().append(&shared.runtime, &[draft], true).is_ok() {
+        if shared.tail.borrow_mut().append(&shared.runtime, &[draft], Purpose::Retirement).is_ok() {
             index.segment_mut(segment).expect("it was just listed").retiring = true;
             retired = true;
         }

@@ -117,6 +117,12 @@ impl<B: Buffer> FrameBuilder<B> {
         self.payload_end.next_multiple_of(BLOCK_SIZE)
     }
 
+    /// The frame that comes will be small, whatever the one before it was: it takes no more room than it needs.
+    pub(super) fn expect_little(&mut self) {
+        debug_assert!(self.is_empty());
+        self.expected = (0, 0);
+    }
+
     /// Bytes that the frame has, at most, after `drafts` are pushed.
     pub(super) fn size_with(&self, drafts: &[DraftEntry<'_>]) -> usize {
         let (layout, payload_size) = self.layout_with(drafts);

@@ -8,6 +8,6 @@ mod tail;
 mod writer;
 
 pub(super) use commit::{commit_ready, goes_on_behind};
-pub(super) use room::Room;
+pub(super) use room::{Purpose, Room};
 pub(super) use tail::{Tail, TailStart};
 pub(super) use writer::{pump, run_writer};

@@ -5,11 +5,11 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::Room;
 use super::builder::{FrameBuilder, SealedFrame};
 use super::durability::DurabilityTracker;
+use super::{Purpose, Room};
 use crate::io::Runtime;
-use crate::limits::{BLOCK_SIZE, FRAMES_QUEUED_MAX, WRITES_IN_FLIGHT_MAX};
+use crate::limits::{BLOCK_SIZE, FRAMES_QUEUED_MAX, SEGMENTS_RESERVED, WRITES_IN_FLIGHT_MAX};
 use crate::log::format::{Entry, EntryKind, FrameHeader, ReplayStart};
 use crate::log::segment::Segment;
 use crate::log::{AppendError, DraftEntry, LogOptions};
@@ -49,6 +49,8 @@ pub(in crate::log) struct TailStart<R: Runtime> {
     pub(in crate::log) at: ReplayStart,
     pub(in crate::log) segment: Rc<Segment<R>>,
     pub(in crate::log) room: Room,
+    /// Free files whose size and name are durable.
+    pub(in crate::log) files_free: usize,
 }
 
 /// The growing end of the log.
@@ -71,9 +73,12 @@ pub(in crate::log) struct Tail<R: Runtime> {
     pub(super) spare: Vec<Vec<Entry>>,
     /// Segments ready for use.
     pub(in crate::log) pool: VecDeque<Rc<Segment<R>>>,
+    /// Files that are free or being made ready, and take no room to become segments: their size and name are
+    /// durable.
+    files_free: usize,
     /// The last attempt to make a segment found no room.
     pub(in crate::log) no_space: bool,
-    /// An append was refused for want of a segment.
+    /// An append was refused for want of a segment, or of a file behind it.
     wanted: bool,
     size_target: usize,
     size_max: usize,
@@ -97,6 +102,7 @@ impl<R: Runtime> Tail<R> {
             in_flight: VecDeque::new(),
             spare: Vec::new(),
             pool: VecDeque::new(),
+            files_free: start.files_free,
             no_space: false,
             wanted: false,
             size_target: options.frame_size_target,
@@ -110,14 +116,17 @@ impl<R: Runtime> Tail<R> {
         &mut self,
         runtime: &R,
         drafts: &[DraftEntry<'_>],
-        relief: bool,
+        purpose: Purpose,
     ) -> Result<Sequence, AppendError> {
-        let mut size = self.builder.size_with(drafts);
-        if !relief {
-            self.check_relief(size, self.builder.entry_count() + drafts.len())?;
+        if purpose == Purpose::Ordinary && self.spare() < SEGMENTS_RESERVED {
+            return Err(self.refuse_for_room());
         }
-        let full =
-            size > self.size_target || !self.room.fits(size, self.builder.entry_count() + drafts.len());
+        if purpose != Purpose::Ordinary && self.builder.is_empty() {
+            self.builder.expect_little();
+        }
+        let mut size = self.builder.size_with(drafts);
+        let rows = self.builder.entry_count() + drafts.len();
+        let full = size > self.size_target || !self.room.allows(size, rows, purpose, self.spare());
         if full {
             self.check_alone(drafts)?;
             if !self.builder.is_empty() {
@@ -127,18 +136,27 @@ impl<R: Runtime> Tail<R> {
                 self.close_open(runtime);
                 size = self.builder.size_with(drafts);
             }
-            self.make_room(size, drafts.len(), relief)?;
+            if !self.room.allows(size, drafts.len(), purpose, self.spare()) {
+                self.builder.expect_little();
+                size = self.builder.size_with(drafts);
+            }
+            self.make_room(size, drafts.len(), purpose)?;
         }
         self.builder.push(drafts, |size| runtime.allocate_dirty(size));
         Ok(self.next)
     }
 
     /// Closes a frame without entries behind everything else, to record durable-up-to.
-    pub(in crate::log) fn append_empty(&mut self, runtime: &R) -> Result<Sequence, AppendError> {
+    pub(in crate::log) fn append_empty(
+        &mut self,
+        runtime: &R,
+        purpose: Purpose,
+    ) -> Result<Sequence, AppendError> {
         if !self.builder.is_empty() {
             self.close_open(runtime);
         }
-        self.make_room(BLOCK_SIZE, 0, true)?;
+        self.builder.expect_little();
+        self.make_room(BLOCK_SIZE, 0, purpose)?;
         let sequence = self.next;
         self.close_open(runtime);
         Ok(sequence)
@@ -151,15 +169,35 @@ impl<R: Runtime> Tail<R> {
 
     /// Whether appends need not be refused as busy.
     pub(in crate::log) fn is_ready(&self) -> bool {
-        let waits = self.wants_segment() && !self.no_space;
+        let waits = self.wanted && !self.no_space;
         self.queue.len() < FRAMES_QUEUED_MAX && !waits
     }
 
-    /// A segment is ready for use.
-    pub(in crate::log) fn add_segment(&mut self, segment: Rc<Segment<R>>) {
+    /// A segment is ready for use. `was_free`: its file was among those of [`Tail::add_file`].
+    pub(in crate::log) fn add_segment(&mut self, segment: Rc<Segment<R>>, was_free: bool) {
+        if was_free {
+            self.remove_file();
+        }
         self.pool.push_back(segment);
         self.no_space = false;
         self.wanted = false;
+    }
+
+    /// A file is free, whose size and name are durable.
+    pub(in crate::log) fn add_file(&mut self) {
+        self.files_free += 1;
+        self.wanted = false;
+    }
+
+    /// A free file is one no longer.
+    pub(in crate::log) fn remove_file(&mut self) {
+        assert!(self.files_free > 0, "every free file was counted");
+        self.files_free -= 1;
+    }
+
+    /// Segments behind those that are written to or that a planned roll takes: ready, or free and whole.
+    pub(in crate::log) fn spare(&self) -> usize {
+        self.pool.len() + self.files_free - self.rolls_queued
     }
 
     pub(in crate::log) fn frames_queued(&self) -> usize {
@@ -170,7 +208,7 @@ impl<R: Runtime> Tail<R> {
         self.tracker.writes_in_flight()
     }
 
-    /// Whether appends wait for a segment.
+    /// Whether appends wait for a segment to be ready.
     pub(in crate::log) fn wants_segment(&self) -> bool {
         self.wanted && self.pool.len() <= self.rolls_queued
     }
@@ -216,30 +254,20 @@ impl<R: Runtime> Tail<R> {
         Ok(())
     }
 
-    /// Refuses what would take the room that is kept for what gives room back, as long as no segment is ready
-    /// behind the last: there may never be one.
-    fn check_relief(&mut self, size: usize, rows: usize) -> Result<(), AppendError> {
-        if self.pool.len() > self.rolls_queued || self.room.fits_with_relief(size, rows) {
-            return Ok(());
-        }
-        Err(self.refuse_for_room())
-    }
-
     fn refuse_for_room(&mut self) -> AppendError {
         self.wanted = true;
         if self.no_space { AppendError::NoSpace } else { AppendError::Busy }
     }
 
-    /// Plans a roll, if a frame of `size` bytes does not fit. `relief`: what is to be written gives room back.
-    fn make_room(&mut self, size: usize, rows: usize, relief: bool) -> Result<(), AppendError> {
+    /// Plans a roll, if a frame of `size` bytes does not fit here.
+    fn make_room(&mut self, size: usize, rows: usize, purpose: Purpose) -> Result<(), AppendError> {
         debug_assert!(self.builder.is_empty());
-        if self.room.fits(size, rows) {
+        if self.room.allows(size, rows, purpose, self.spare()) {
             return Ok(());
         }
-        // Without room for more, the last segment is kept for what gives room back. A roll is planned only into
-        // a segment that is ready: what is behind it could otherwise wait for ever.
-        let kept = usize::from(!relief && self.no_space);
-        if self.pool.len() <= self.rolls_queued + kept {
+        let left = if purpose == Purpose::Ordinary { SEGMENTS_RESERVED } else { 0 };
+        // A roll is planned only into a segment that is ready: what is behind it could otherwise wait for ever.
+        if self.spare() <= left || self.pool.len() <= self.rolls_queued {
             return Err(self.refuse_for_room());
         }
         if self.queue.len() > FRAMES_QUEUED_MAX {
