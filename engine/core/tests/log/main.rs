@@ -4,6 +4,7 @@ mod damage;
 mod format;
 mod oracle;
 mod seeds;
+mod segments;
 mod space;
 mod state;
 mod workload;

@@ -23,6 +23,8 @@ pub(in crate::log) struct SegmentState {
     pub(in crate::log) sealed: bool,
     /// Its footer is durable, and its rows are no longer in memory.
     pub(in crate::log) footer: bool,
+    /// Its file is not what the index names: it gets no footer, and its rows stay in memory.
+    pub(in crate::log) damaged: bool,
     /// Its retirement is on its way.
     pub(in crate::log) retiring: bool,
     /// Bytes of live batches.
@@ -201,6 +203,14 @@ impl Index {
         }
         debug_assert!(rows.len() <= state.rows);
         rows
+    }
+
+    /// Whether the batch of `row`, which was found in `segment`, is one that is kept.
+    pub(in crate::log) fn keeps(&self, segment: SegmentId, row: &Row) -> bool {
+        let stream = stream_of(row).and_then(|stream| self.streams.get(&stream));
+        let root = stream.and_then(|stream| stream.roots.iter().find(|root| root.segment == segment));
+        // A stream may have been trimmed away and have come back in the same segment.
+        root.is_some_and(|root| row.base >= root.base)
     }
 
     /// The footer of `segment` is durable: its rows need not be kept in memory.

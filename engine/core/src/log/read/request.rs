@@ -6,7 +6,7 @@ use super::plan::{Run, plan_runs};
 use crate::io::{Buffer, File, Priority, Runtime};
 use crate::log::format::payload_checksum;
 use crate::log::index::{Found, Row};
-use crate::log::segment::{Segment, read_footer};
+use crate::log::segment::{Segment, load_footer};
 use crate::log::shared::Shared;
 use crate::log::signal::Slot;
 use crate::log::{ReadBatch, ReadError, Slice};
@@ -82,7 +82,7 @@ async fn find_rows<R: Runtime>(
                 let slot = Slot::new();
                 let (filled, task) = (slot.clone(), Rc::clone(shared));
                 shared.spawn(Priority::Foreground, async move {
-                    let footer = read_footer(&task, &held).await;
+                    let footer = load_footer(&task, &held).await;
                     release(&task, held);
                     filled.fill(footer);
                 });

@@ -8,3 +8,4 @@ mod reader;
 mod replay;
 
 pub(super) use open::open;
+pub(super) use reader::SegmentReader;

@@ -4,7 +4,7 @@ use crate::io::{Buffer, DiskError, File, Runtime};
 use crate::limits::{BLOCK_SIZE, RECOVERY_READ_SIZE};
 
 /// Reads ahead in one segment file.
-pub(super) struct SegmentReader<R: Runtime> {
+pub(in crate::log) struct SegmentReader<R: Runtime> {
     file: R::File,
     size: u32,
     window: Option<(u32, R::Buffer)>,
@@ -12,12 +12,12 @@ pub(super) struct SegmentReader<R: Runtime> {
 
 impl<R: Runtime> SegmentReader<R> {
     /// A reader of a segment of `size` bytes.
-    pub(super) fn new(file: R::File, size: u32) -> Self {
+    pub(in crate::log) fn new(file: R::File, size: u32) -> Self {
         Self { file, size, window: None }
     }
 
     /// The bytes at `position`, `size` of them unless the segment ends; more if they are there.
-    pub(super) async fn bytes(&mut self, position: u32, size: usize) -> Result<&[u8], DiskError> {
+    pub(in crate::log) async fn bytes(&mut self, position: u32, size: usize) -> Result<&[u8], DiskError> {
         debug_assert!((position as usize).is_multiple_of(BLOCK_SIZE));
         let wanted = size.min(self.size.saturating_sub(position) as usize);
         let there = self.window.as_ref().is_some_and(|(start, buffer)| {

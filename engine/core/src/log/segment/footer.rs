@@ -5,10 +5,12 @@ use std::rc::Rc;
 use thalweg_archive::{Validated, encode};
 
 use super::Segment;
+use super::rebuild::rebuild_footer;
 use crate::io::{Buffer, DiskError, File, Runtime};
 use crate::limits::BLOCK_SIZE;
 use crate::log::ReadError;
 use crate::log::format::{FooterTrailer, FooterV1};
+use crate::log::index::SegmentState;
 use crate::log::shared::Shared;
 use crate::model::{Position, SegmentId};
 
@@ -17,7 +19,23 @@ pub(in crate::log) async fn write_footers<R: Runtime>(shared: &Rc<Shared<R>>) {
     while !shared.is_closed()
         && let Some(segment) = next_without_footer(shared)
     {
-        if let Err(error) = write_footer(shared, segment).await {
+        // Held, so that the file is not used again meanwhile.
+        let held = shared.segments.borrow().get(&segment).map(Rc::clone).expect("an ended segment is in use");
+        let file = match held.file(shared).await {
+            Ok(file) => file,
+            Err(ReadError::Damaged { .. }) => {
+                // Only those who read it are concerned. What is not the segment is not written to.
+                shared.runtime.mark("footer-left-out");
+                if let Some(state) = shared.index.borrow_mut().segment_mut(segment) {
+                    state.damaged = true;
+                }
+                continue;
+            }
+            // It is opened again when the keeper is woken next.
+            Err(_) => return,
+        };
+        let rows = shared.index.borrow().footer_rows(segment);
+        if let Err(error) = write_footer(shared, &held, &file, &encode(&FooterV1 { rows })).await {
             shared.fail(&format!("the footer of segment {segment} could not be written: {error}"));
             return;
         }
@@ -28,53 +46,59 @@ pub(in crate::log) async fn write_footers<R: Runtime>(shared: &Rc<Shared<R>>) {
 
 fn next_without_footer<R: Runtime>(shared: &Shared<R>) -> Option<SegmentId> {
     let index = shared.index.borrow();
-    let due = |state: &crate::log::index::SegmentState| state.sealed && !state.footer && state.live > 0;
+    let due = |state: &SegmentState| state.sealed && !state.footer && !state.damaged && state.live > 0;
     index.segments().iter().find(|(_, state)| due(state)).map(|(segment, _)| *segment)
 }
 
-async fn write_footer<R: Runtime>(shared: &Rc<Shared<R>>, segment: SegmentId) -> Result<(), DiskError> {
-    let (rows, state) = {
+/// Writes `archive` and its trailer to the end of `segment`, which is in use, and flushes them.
+pub(super) async fn write_footer<R: Runtime>(
+    shared: &Shared<R>,
+    segment: &Segment<R>,
+    file: &R::File,
+    archive: &[u8],
+) -> Result<(), DiskError> {
+    let (first, last, frames_end) = {
         let index = shared.index.borrow();
-        let state = &index.segments()[&segment];
-        let kept = (state.generation, state.first, state.last, state.end);
-        (index.footer_rows(segment), kept)
+        // Retired meanwhile, its file is not used again as long as it is held.
+        let Some(state) = index.segments().get(&segment.id) else { return Ok(()) };
+        (state.first, state.last, state.end)
     };
-    let (generation, first, last, frames_end) = state;
-    let archive = encode(&FooterV1 { rows });
     let blocks = archive.len().next_multiple_of(BLOCK_SIZE);
     let start = shared.segment_size as usize - BLOCK_SIZE - blocks;
     assert!(start >= frames_end.0 as usize, "room for the footer is always kept");
     let mut buffer = shared.runtime.allocate(blocks + BLOCK_SIZE);
-    buffer.bytes_mut()[..archive.len()].copy_from_slice(&archive);
+    buffer.bytes_mut()[..archive.len()].copy_from_slice(archive);
     let trailer = FooterTrailer {
         log: shared.log,
-        segment,
-        generation,
+        segment: segment.id,
+        generation: segment.generation,
         incarnation: shared.incarnation,
         first,
         last,
         frames_end,
         archive_position: Position(start as u32),
         archive_size: archive.len() as u32,
-        archive_checksum: crc32fast::hash(&archive),
+        archive_checksum: crc32fast::hash(archive),
     };
     trailer.encode(&mut buffer.bytes_mut()[blocks..]);
-    // Held, so that the file is not used again meanwhile.
-    let held = shared.segments.borrow().get(&segment).map(Rc::clone).expect("an ended segment is in use");
-    let file = match held.file(shared).await {
-        Ok(file) => file,
-        Err(ReadError::Disk { source }) => return Err(source),
-        Err(other) => {
-            shared.fail(&other.to_string());
-            return Ok(());
-        }
-    };
     file.write_at(Rc::new(buffer), start as u64).await?;
     file.flush().await
 }
 
+/// The footer of `segment`: read, or, if it is damaged, built again from the segment's frames.
+pub(in crate::log) async fn load_footer<R: Runtime>(
+    shared: &Shared<R>,
+    segment: &Segment<R>,
+) -> Result<Validated<FooterV1>, ReadError> {
+    let damaged = match read_footer(shared, segment).await {
+        Err(damaged @ ReadError::Damaged { .. }) => damaged,
+        other => return other,
+    };
+    rebuild_footer(shared, segment).await?.ok_or(damaged)
+}
+
 /// Reads the footer of `segment`.
-pub(in crate::log) async fn read_footer<R: Runtime>(
+async fn read_footer<R: Runtime>(
     shared: &Shared<R>,
     segment: &Segment<R>,
 ) -> Result<Validated<FooterV1>, ReadError> {

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -40,8 +40,15 @@ pub(super) struct Driver {
     pub(super) next: BTreeMap<StreamId, u64>,
     pub(super) life: Life,
     options: LogOptions,
-    /// Reads that may find damage, counted.
-    pub(super) tolerated: Option<Rc<Cell<u32>>>,
+    pub(super) tolerated: Option<Tolerated>,
+}
+
+/// Damage that reads may find.
+pub(super) struct Tolerated {
+    /// In this file only.
+    pub(super) file: PathBuf,
+    /// How many did.
+    pub(super) reads: Rc<Cell<u32>>,
 }
 
 /// The log has failed, and said so.

@@ -66,8 +66,10 @@ impl Driver {
                 assert!(!self.life.last, "a disk without faults failed: {source}");
                 return Ok(from);
             }
-            Err(ReadError::Damaged { .. }) if let Some(tolerated) = &self.tolerated => {
-                tolerated.set(tolerated.get() + 1);
+            Err(ReadError::Damaged { segment, .. }) if let Some(tolerated) = &self.tolerated => {
+                let named = format!("segment-{:08x}", segment.0);
+                assert!(tolerated.file.ends_with(&named), "{named} is blamed, not {:?}", tolerated.file);
+                tolerated.reads.set(tolerated.reads.get() + 1);
                 return Ok(expected.end);
             }
             Err(error) => panic!("read of {stream} from {from}: {error}"),

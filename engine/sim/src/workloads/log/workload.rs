@@ -115,6 +115,7 @@ impl Workload for LogAlone {
             "dry-roll",
             "fail-stop",
             "footer-read",
+            "footer-rebuilt",
             "footer-written",
             "idle-frame",
             "leftover-frame",
