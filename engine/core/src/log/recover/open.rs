@@ -43,7 +43,8 @@ pub(in crate::log) async fn open<R: Runtime, S: StateMachine + 'static>(
         Some(_) => Index::default(),
         None => Index::new(found.newest.replay.segment, found.newest.replay.generation),
     };
-    read_checkpoint(&runtime, folder, &found.newest, &mut index, &state).await?;
+    let restored = read_checkpoint(&runtime, folder, &found.newest, &mut index, &state).await;
+    restored.map_err(|error| found.blame(folder, error))?;
     let expected = Expected {
         log: found.newest.log,
         at: found.newest.replay,
@@ -73,6 +74,24 @@ struct FoundSuperblock<R: Runtime> {
     newest: Superblock,
     older: Option<Superblock>,
     torn: bool,
+}
+
+impl<R: Runtime> FoundSuperblock<R> {
+    /// Why the checkpoint in force was refused.
+    ///
+    /// A block is written only once its checkpoint is durable, and the checkpoint of the block before may be
+    /// written over only once it is durable itself. So if one block does not read, and neither does the checkpoint
+    /// that the other one names, then the first was durable, and it is what is damaged.
+    fn blame(&self, folder: &Path, error: OpenError) -> OpenError {
+        match error {
+            OpenError::Damaged { what, .. } if self.torn => {
+                let position = BLOCK_SIZE as u64 - self.newest.position();
+                let what = format!("the newer block does not read, and of the older one {what}");
+                damaged(&folder.join(SUPERBLOCK_NAME), position, Sequence(0), what)
+            }
+            error => error,
+        }
+    }
 }
 
 fn damaged(file: &Path, position: u64, sequence: Sequence, what: String) -> OpenError {
