@@ -59,13 +59,12 @@ pub(in crate::log) async fn make_segments<R: Runtime>(
     }
     for number in 1..=SEGMENTS_FREE_AT_FIRST {
         match maker.allocate(SegmentId(id.0 + number as u32)).await {
-            Ok(free) => free.flush().await?,
+            Ok(_) => {}
             // The log takes no records then until there is room.
             Err(DiskError::NoSpace { .. }) => break,
             Err(error) => return Err(error),
         }
     }
-    // Syncs the folder for all of them.
     maker.finish(id, file, generation, true).await?;
     Ok(())
 }
@@ -88,6 +87,7 @@ pub(in crate::log) async fn make_sure<R: Runtime>(
 }
 
 impl<R: Runtime> SegmentMaker<'_, R> {
+    /// Makes a file of full size; size and name are durable on return.
     async fn allocate(&self, id: SegmentId) -> Result<R::File, DiskError> {
         let path = segment_path(self.folder, id);
         let file = self.open(id, false, OpenMode::Create).await?;
@@ -97,6 +97,8 @@ impl<R: Runtime> SegmentMaker<'_, R> {
             self.runtime.remove(&path).await?;
             return Err(error);
         }
+        file.flush().await?;
+        self.runtime.sync_folder(self.folder).await?;
         Ok(file)
     }
 
@@ -126,7 +128,6 @@ impl<R: Runtime> SegmentMaker<'_, R> {
         SegmentHeader { log, segment: id, generation, incarnation, size, written }.encode(block.bytes_mut());
         file.write_at(Rc::new(block), 0).await?;
         file.flush().await?;
-        self.runtime.sync_folder(self.folder).await?;
         if self.write_through {
             file = self.open(id, true, OpenMode::Existing).await?;
         }
@@ -205,12 +206,10 @@ async fn make_file<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<(), DiskError> 
     let id = unsure.unwrap_or_else(|| shared.next_segment());
     let size = shared.segment_size;
     if unsure.is_none() || !make_sure(&shared.runtime, &shared.folder, id, size).await? {
-        let file = maker_of(shared).allocate(id).await?;
+        maker_of(shared).allocate(id).await?;
         if unsure.is_none() {
             shared.take_next_segment();
         }
-        file.flush().await?;
-        shared.runtime.sync_folder(&shared.folder).await?;
     }
     shared.free.borrow_mut().push_back(FreeSegment { id, holder: None, whole: true });
     shared.tail.borrow_mut().add_file();
