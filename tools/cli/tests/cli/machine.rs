@@ -43,7 +43,7 @@ fn a_full_disk_refuses_appends_by_name_and_serves_what_it_holds() {
     let place = Place::new();
     std::fs::create_dir(place.path("m")).unwrap();
     let mounted = |line: &str| {
-        place.shell(&format!("exec unshare -rm sh -c 'mount -t tmpfs -o size=150m none m && {line}'"))
+        place.shell(&format!("exec unshare -rm sh -c 'mount -t tmpfs -o size=300m none m && {line}'"))
     };
     let possible = mounted("true");
     if possible.code != 0 {
