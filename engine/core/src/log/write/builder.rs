@@ -40,7 +40,8 @@ impl Layout {
         let payload_start = (room + room / 2).next_multiple_of(PAYLOAD_ALIGN);
         let largest = CLASSES[CLASSES.len() - 1].capacity;
         let needed = (payload_start + payload_size).next_multiple_of(BLOCK_SIZE);
-        Self { capacity: if needed <= largest { largest } else { needed }, payload_start }
+        let capacity = if needed <= largest { needed.next_power_of_two() } else { needed };
+        Self { capacity, payload_start }
     }
 
     /// This layout, but not smaller than `old` in either respect: what is there moves in one direction only.
@@ -368,6 +369,17 @@ mod tests {
         let mut sealed = FrameBuilder::new().seal(Vec::new(), memory);
         assert_eq!(sealed.size(), BLOCK_SIZE);
         assert_eq!(read(&mut sealed), []);
+    }
+
+    #[test]
+    fn many_small_batches_do_not_take_the_largest_buffer() {
+        let mut builder = FrameBuilder::new();
+        for n in 0..300 {
+            builder.push(&[draft(n, &[1; 100])], memory);
+        }
+        let mut sealed = builder.seal(Vec::new(), memory);
+        assert!(sealed.capacity <= 1 << 20, "{} bytes", sealed.capacity);
+        assert_eq!(read(&mut sealed).len(), 300);
     }
 
     #[test]
