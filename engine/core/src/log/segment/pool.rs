@@ -150,7 +150,9 @@ pub(in crate::log) async fn run_filler<R: Runtime>(shared: Rc<Shared<R>>) {
     while !shared.is_stopped() {
         let (segment, file) = {
             let (tail, target) = (shared.tail.borrow(), shared.options.pool_target);
-            let segment = tail.wants_segment() || tail.pool.len() < target;
+            // A file takes moments, and filling a segment does not: records never wait for the second where the
+            // first is all they lack.
+            let segment = tail.wants_segment() || (tail.pool.len() < target && !tail.lacks_file());
             (segment, tail.spare() < target + SEGMENTS_RESERVED)
         };
         if shared.is_closed() || !(segment || file) {
@@ -292,7 +294,7 @@ async fn fill_all<R: Runtime>(
     while filled < maker.size {
         let (wanted, idle, empty) = {
             let tail = shared.tail.borrow();
-            (tail.wants_segment(), tail.is_idle(), tail.pool.is_empty())
+            (tail.wants_segment() || tail.wants_file(), tail.is_idle(), tail.pool.is_empty())
         };
         if wanted {
             return Ok(Filled::Wanted);

@@ -213,6 +213,16 @@ impl<R: Runtime> Tail<R> {
         self.wanted && self.pool.len() <= self.rolls_queued
     }
 
+    /// Whether a segment is ready and only a file behind it is missing for records to go on in it.
+    pub(in crate::log) fn lacks_file(&self) -> bool {
+        self.pool.len() > self.rolls_queued && self.spare() <= SEGMENTS_RESERVED
+    }
+
+    /// Whether appends wait for such a file.
+    pub(in crate::log) fn wants_file(&self) -> bool {
+        self.wanted && self.lacks_file()
+    }
+
     /// The segment that is written to.
     pub(in crate::log) fn segment(&self) -> Rc<Segment<R>> {
         Rc::clone(&self.segment)
