@@ -22,6 +22,9 @@ pub(in crate::log) struct IndexSnapshot {
 struct RowRange {
     segment: SegmentId,
     stream: StreamId,
+    /// First offset of the stream's part in the segment. A stream that was trimmed away and came back there
+    /// has another one, whose rows came behind the snapshot.
+    base: u64,
     from: usize,
     to: usize,
 }
@@ -58,6 +61,7 @@ impl Index {
             let ranges = stream.roots.iter().filter(|root| !root.rows.is_empty()).map(|root| RowRange {
                 segment: root.segment,
                 stream: id,
+                base: root.base,
                 from: 0,
                 to: root.rows.len(),
             });
@@ -176,7 +180,7 @@ impl IndexSnapshot {
             }
             table.segment = range.segment.0;
             let to = range.to.min(range.from + CHECKPOINT_SLICE_ROWS - table.rows.len());
-            table.rows.extend_from_slice(index.rows_of(range.stream, range.segment, range.from, to));
+            table.rows.extend_from_slice(index.rows_of(range, to));
             range.from = to;
             if range.from == range.to {
                 self.rows.pop();
@@ -191,10 +195,12 @@ impl IndexSnapshot {
 }
 
 impl Index {
-    fn rows_of(&self, stream: StreamId, segment: SegmentId, from: usize, to: usize) -> &[Row] {
-        let roots = self.streams.get(&stream).map(|stream| &stream.roots);
-        let root = roots.into_iter().flatten().find(|root| root.segment == segment);
-        root.and_then(|root| root.rows.get(from..to)).unwrap_or_default()
+    /// The rows of `range` up to `to`; none if they were dropped since.
+    fn rows_of(&self, range: &RowRange, to: usize) -> &[Row] {
+        let roots = self.streams.get(&range.stream).map(|stream| &stream.roots);
+        let is_it = |root: &&Root| root.segment == range.segment && root.base == range.base;
+        let root = roots.into_iter().flatten().find(is_it);
+        root.and_then(|root| root.rows.get(range.from..to)).unwrap_or_default()
     }
 }
 
@@ -203,4 +209,74 @@ fn take_last<T>(all: &mut Vec<T>, count: usize) -> Vec<T> {
     let mut taken = all.split_off(all.len().saturating_sub(count));
     taken.reverse();
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::format::{Entry, EntryKind, FrameHeader};
+
+    const SEGMENT: SegmentId = SegmentId(0);
+    const STREAM: StreamId = StreamId(7);
+
+    /// Frame `sequence` with one batch of `STREAM`, one record at `base`.
+    fn push(index: &mut Index, sequence: u64, base: u64) {
+        apply(
+            index,
+            sequence,
+            Entry { kind: EntryKind::Batch as u16, base, count: 1, length: 100, ..Entry::default() },
+        );
+    }
+
+    fn trim(index: &mut Index, sequence: u64, base: u64) {
+        apply(index, sequence, Entry { kind: EntryKind::LogStart as u16, base, ..Entry::default() });
+    }
+
+    fn apply(index: &mut Index, sequence: u64, entry: Entry) {
+        let position = Position(4096 * sequence as u32);
+        let generation = Generation(1);
+        let header = FrameHeader {
+            sequence: Sequence(sequence),
+            segment: SEGMENT,
+            generation,
+            position,
+            ..FrameHeader::default()
+        };
+        index.apply(&header, &[Entry { subject: STREAM.0, ..entry }]);
+    }
+
+    fn rows(index: &Index) -> Vec<u64> {
+        index.streams[&STREAM].roots.iter().flat_map(|root| root.rows.iter().map(|row| row.base)).collect()
+    }
+
+    #[test]
+    fn a_stream_that_comes_back_while_a_checkpoint_is_written_keeps_to_its_own_rows() {
+        for trimmed_after in 0..3 {
+            let mut index = Index::new(SEGMENT, Generation(1));
+            push(&mut index, 1, 5);
+            let mut snapshot = index.snapshot();
+            let mut slices = Vec::new();
+            for slice in 0..=3 {
+                if slice == trimmed_after {
+                    trim(&mut index, 2, 6);
+                    push(&mut index, 3, 6);
+                    push(&mut index, 4, 7);
+                }
+                let mut bytes = Vec::new();
+                if snapshot.next_slice(&index, &mut bytes) {
+                    slices.push(bytes);
+                }
+            }
+            let mut restored = Index::default();
+            for bytes in &slices {
+                restored.restore(bytes).expect("a checkpoint does not contradict itself");
+            }
+            trim(&mut restored, 2, 6);
+            push(&mut restored, 3, 6);
+            push(&mut restored, 4, 7);
+            assert_eq!(rows(&restored), [6, 7], "trimmed before slice {trimmed_after}");
+            assert_eq!(restored.streams, index.streams);
+            assert_eq!(restored.live, index.live);
+        }
+    }
 }
