@@ -51,6 +51,10 @@ pub struct FaultConfig {
     pub pause_max: Duration,
     /// [`Runtime::should_yield`](thalweg_engine::io::Runtime::should_yield) says yes.
     pub should_yield: Chance,
+    /// A task that yields is woken only later, as if others had used up the time. Per yield.
+    pub late_yield: Chance,
+    /// Longest time until then.
+    pub late_yield_max: Duration,
     /// The wall clock is stepped, stopped or set going. Per reading.
     pub wall_clock: Chance,
     /// Longest time a message of the mesh is under way.
@@ -78,6 +82,8 @@ impl FaultConfig {
             pause: Chance::NEVER,
             pause_max: Duration::from_millis(1),
             should_yield: Chance::NEVER,
+            late_yield: Chance::NEVER,
+            late_yield_max: Duration::from_millis(1),
             wall_clock: Chance::NEVER,
             mesh_delay_max: Duration::from_micros(20),
         }
@@ -112,6 +118,8 @@ impl FaultConfig {
             should_yield: mixed(500_000, 500_000),
             wall_clock: mixed(500_000, 50_000),
             mesh_delay_max: Duration::from_micros(1 + u64::from(mixed(750_000, 2_000).0)),
+            late_yield: mixed(400_000, 200_000),
+            late_yield_max: Duration::from_micros(1 + u64::from(mixed(1_000_000, 2_000).0)),
         }
     }
 

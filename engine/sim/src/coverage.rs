@@ -43,6 +43,7 @@ pub const FAULTS: &[&str] = &[
     "run.reordered",
     "run.spurious_poll",
     "run.yield_asked",
+    "run.yield_late",
 ];
 
 /// Counters by name. Those of many seeds merge into one table.

@@ -149,13 +149,17 @@ impl Runtime for SimRuntime {
     }
 
     fn yield_now(&self) -> impl Future<Output = ()> + 'static {
+        let shared = Rc::clone(&self.inner.shared);
         let mut yielded = false;
         poll_fn(move |context| {
             if yielded {
                 return Poll::Ready(());
             }
             yielded = true;
-            context.waker().wake_by_ref();
+            match shared.late_yield_ns() {
+                Some(at_ns) => shared.wake_at(at_ns, context.waker().clone()),
+                None => context.waker().wake_by_ref(),
+            }
             Poll::Pending
         })
     }

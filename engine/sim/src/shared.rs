@@ -113,6 +113,16 @@ impl Shared {
         self.now_ns().saturating_add(nanos(delay)).saturating_add(late_ns)
     }
 
+    /// When a task that yields now is woken, if that is not at once.
+    pub(crate) fn late_yield_ns(&self) -> Option<u64> {
+        let faults = self.faults.get();
+        let mut timing = self.timing.borrow_mut();
+        timing.chance(faults.late_yield).then(|| {
+            self.recorder.count("run.yield_late");
+            self.now_ns().saturating_add(timing.below(nanos(faults.late_yield_max).max(1)))
+        })
+    }
+
     /// Hands a request to the disk; does nothing if `process` is gone.
     pub(crate) fn submit(&self, process: ProcessId, request: Request, outcome: &Rc<Outcome>) {
         if !self.is_running(process) {

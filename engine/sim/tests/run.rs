@@ -276,6 +276,7 @@ fn swarms_reach_every_fault_of_the_executor() {
         "run.reordered",
         "run.spurious_poll",
         "run.yield_asked",
+        "run.yield_late",
     ]);
 }
 

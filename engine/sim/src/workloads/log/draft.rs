@@ -96,16 +96,21 @@ impl Driver {
             1 | 2 => {
                 let target = self.prng.range(1..TARGETS + 1);
                 let end = self.end_of(StreamId::outbox(ShardId(target as u16)));
-                let base = end - self.prng.below(end / 4 + 1);
+                let base = self.trimmed_to(end);
                 Entry { kind: EntryKind::OutboxTrim.raw(), subject: target, base, ..Entry::default() }
             }
             _ => {
                 let partition = self.partition();
                 let end = self.end_of(StreamId(partition));
-                let base = end - self.prng.below(end / 4 + 1);
+                let base = self.trimmed_to(end);
                 Entry { kind: EntryKind::LogStart.raw(), subject: partition, base, ..Entry::default() }
             }
         }
+    }
+
+    /// A new start for a stream that ends at `end`; now and then that is all of it.
+    fn trimmed_to(&mut self, end: u64) -> u64 {
+        if self.prng.below(4) == 0 { end } else { end - self.prng.below(end / 4 + 1) }
     }
 
     /// The oldest partition in use goes, and a new one comes.

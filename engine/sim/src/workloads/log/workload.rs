@@ -137,6 +137,7 @@ impl Workload for LogAlone {
             "run.reordered",
             "run.spurious_poll",
             "run.yield_asked",
+            "run.yield_late",
             "segment-recycled",
             "segment-retired",
             "segment-roll",
