@@ -33,14 +33,19 @@ struct Arguments {
 
 /// Runs those of `workloads` that the words behind the program's name ask for.
 pub fn command(workloads: Vec<Box<dyn Workload>>, words: impl Iterator<Item = String>) -> ExitCode {
-    let arguments = match parse(words) {
+    let words: Vec<String> = words.collect();
+    let names: Vec<_> = workloads.iter().map(|workload| workload.name()).collect();
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        println!("{USAGE}\n\nworkloads: {}", names.join(", "));
+        return ExitCode::SUCCESS;
+    }
+    let arguments = match parse(words.into_iter()) {
         Ok(arguments) => arguments,
         Err(message) => {
             eprintln!("{message}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    let names: Vec<_> = workloads.iter().map(|workload| workload.name()).collect();
     let is_asked_for = |name: &str| arguments.workload.as_ref().is_none_or(|asked| asked == name);
     if !names.iter().any(|name| is_asked_for(name)) {
         eprintln!("no such workload; there are: {}", names.join(", "));
