@@ -7,4 +7,5 @@ mod seeds;
 mod segments;
 mod space;
 mod state;
+mod superblock;
 mod workload;
