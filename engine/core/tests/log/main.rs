@@ -3,6 +3,7 @@
 mod damage;
 mod format;
 mod oracle;
+mod pool;
 mod seeds;
 mod segments;
 mod space;

@@ -1,0 +1,68 @@
+//! Segments that are made ready ahead of use, and the files behind them.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use thalweg_engine::io::Runtime;
+use thalweg_engine::log::format::{Entry, EntryKind};
+use thalweg_engine::log::{AppendError, DraftEntry, Log, LogOptions};
+use thalweg_engine::model::StreamId;
+use thalweg_sim::{RunEnd, SimRuntime, StopAt, World, WorldConfig};
+
+use super::state::State;
+use super::workload::FOLDER;
+
+const STREAM: StreamId = StreamId(1);
+/// A segment is filled with 16 writes, which take longer than any other work of the log.
+const SEGMENT_SIZE: u32 = 8 << 20;
+
+fn options(pool_target: usize) -> LogOptions {
+    LogOptions {
+        segment_size: SEGMENT_SIZE,
+        pool_target,
+        checkpoint_interval: u64::MAX,
+        cache_bytes: 0,
+        frame_size_target: 256 << 10,
+        frame_size_max: 512 << 10,
+        ..LogOptions::default()
+    }
+}
+
+async fn open(runtime: &SimRuntime, pool_target: usize) -> Log<SimRuntime> {
+    let state = Rc::new(RefCell::new(State::default()));
+    Log::open(runtime.clone(), Path::new(FOLDER), options(pool_target), state).await.expect("the log opens").0
+}
+
+/// Appends one batch of 100,000 bytes.
+fn append(log: &Log<SimRuntime>, base: u64) -> Result<(), AppendError> {
+    let entry = Entry { kind: EntryKind::Batch.raw(), subject: STREAM.0, base, count: 1, ..Entry::default() };
+    log.append(&[DraftEntry { entry, payload: &vec![base as u8; 100_000] }]).map(drop)
+}
+
+#[test]
+fn no_append_waits_for_a_segment_to_be_filled_where_one_stands_ready() {
+    for seed in 0..8 {
+        let world = World::new(seed, WorldConfig::calm());
+        world.start(1, |runtime: SimRuntime| async move {
+            let log = open(&runtime, 3).await;
+            let mut next = 0;
+            while log.status().rolls < 6 {
+                match append(&log, next) {
+                    Ok(()) => next += 1,
+                    Err(error) => {
+                        assert_eq!(error, AppendError::Busy);
+                        let (status, begun) = (log.status(), runtime.now());
+                        log.ready().await.unwrap();
+                        let waited = runtime.now().since(begun);
+                        let filling = status.segments_ready > 0 && waited > Duration::from_millis(2);
+                        assert!(!filling, "seed {seed}: {waited:?} with {status:?}");
+                    }
+                }
+            }
+            log.close().await;
+        });
+        assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited, "seed {seed}");
+    }
+}
