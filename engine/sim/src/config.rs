@@ -29,6 +29,10 @@ pub struct FaultConfig {
     pub short_read: Chance,
     /// A write fails; any part of it may have landed.
     pub write_error: Chance,
+    /// A write of nothing but zeros within a file's size, as files are filled with ahead of use, finds no room: file
+    /// systems that set aside space for a file may still need some when it is first written. Other writes are
+    /// spared: they have [`FaultConfig::write_error`].
+    pub fill_no_space: Chance,
     /// A read fails.
     pub read_error: Chance,
     /// A flush of a file or folder fails; later flushes in this process may not cover what it should have.
@@ -71,6 +75,7 @@ impl FaultConfig {
             short_write: Chance::NEVER,
             short_read: Chance::NEVER,
             write_error: Chance::NEVER,
+            fill_no_space: Chance::NEVER,
             read_error: Chance::NEVER,
             flush_error: Chance::NEVER,
             metadata_error: Chance::NEVER,
@@ -90,7 +95,8 @@ impl FaultConfig {
     }
 
     /// A different mixture for each seed: each kind is off in about half the seeds, so that one fault does not
-    /// hide behind another. Disk errors, which end the process, are rarer; bit flips are off.
+    /// hide behind another. Disk errors, which end the process, are rarer; bit flips are off, and so is want of
+    /// room, which workloads have to expect.
     #[must_use]
     pub fn swarm(seed: u64) -> Self {
         let mut prng = Prng::new(seed).fork("swarm");
@@ -105,6 +111,7 @@ impl FaultConfig {
             short_write: mixed(500_000, 200_000),
             short_read: mixed(500_000, 200_000),
             write_error: mixed(150_000, 2_000),
+            fill_no_space: Chance::NEVER,
             read_error: mixed(150_000, 2_000),
             flush_error: mixed(150_000, 2_000),
             metadata_error: mixed(100_000, 5_000),
@@ -128,6 +135,7 @@ impl FaultConfig {
     pub fn without_errors(self) -> Self {
         Self {
             write_error: Chance::NEVER,
+            fill_no_space: Chance::NEVER,
             read_error: Chance::NEVER,
             flush_error: Chance::NEVER,
             metadata_error: Chance::NEVER,

@@ -12,6 +12,7 @@ pub const FAULTS: &[&str] = &[
     "crash.process",
     "crash.power",
     "disk.bit_flipped",
+    "disk.fill_no_space",
     "disk.flush_failed",
     "disk.folder_lost",
     "disk.in_flight_landed",

@@ -1,15 +1,16 @@
 //! Segments that are made ready ahead of use, and the files behind them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use thalweg_engine::io::Runtime;
+use thalweg_engine::limits::SEGMENTS_RESERVED;
 use thalweg_engine::log::format::{Entry, EntryKind};
 use thalweg_engine::log::{AppendError, DraftEntry, Log, LogOptions};
 use thalweg_engine::model::StreamId;
-use thalweg_sim::{RunEnd, SimRuntime, StopAt, World, WorldConfig};
+use thalweg_sim::{Chance, FaultConfig, RunEnd, SimRuntime, StopAt, World, WorldConfig};
 
 use super::state::State;
 use super::workload::FOLDER;
@@ -41,6 +42,11 @@ fn append(log: &Log<SimRuntime>, base: u64) -> Result<(), AppendError> {
     log.append(&[DraftEntry { entry, payload: &vec![base as u8; 100_000] }]).map(drop)
 }
 
+fn segment_files(world: &World) -> usize {
+    let files = world.files();
+    files.iter().filter(|path| path.to_string_lossy().contains("segment-")).count()
+}
+
 #[test]
 fn no_append_waits_for_a_segment_to_be_filled_where_one_stands_ready() {
     for seed in 0..8 {
@@ -64,5 +70,50 @@ fn no_append_waits_for_a_segment_to_be_filled_where_one_stands_ready() {
             log.close().await;
         });
         assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited, "seed {seed}");
+    }
+}
+
+/// Appends until all segments have been used that the disk has room for.
+async fn fill(log: &Log<SimRuntime>) {
+    for base in 0.. {
+        loop {
+            match append(log, base) {
+                Ok(()) => break,
+                Err(AppendError::Busy) => log.ready().await.unwrap(),
+                Err(error) => return assert_eq!(error, AppendError::NoSpace),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_in_whose_filling_there_is_no_room_stays_free() {
+    for seed in 0..8 {
+        let capacity = 8 * u64::from(SEGMENT_SIZE) + (1 << 20);
+        let world = World::new(seed, WorldConfig { disk_capacity: capacity, ..WorldConfig::calm() });
+        let used = Rc::new(Cell::new(0));
+        let (filled, opened) = (Rc::clone(&used), Rc::new(Cell::new(false)));
+        let is_open = Rc::clone(&opened);
+        world.start(1, move |runtime: SimRuntime| {
+            let (filled, is_open) = (Rc::clone(&filled), Rc::clone(&is_open));
+            async move {
+                let log = open(&runtime, 3).await;
+                is_open.set(true);
+                // Attempts fail for a while.
+                runtime.sleep(Duration::from_secs(10)).await;
+                fill(&log).await;
+                log.close().await;
+                filled.set(log.status().segments_used);
+            }
+        });
+        while !opened.get() {
+            world.run_until(StopAt::Poll(1));
+        }
+        world.set_faults(FaultConfig { fill_no_space: Chance::ALWAYS, ..FaultConfig::calm() });
+        world.run_until(StopAt::Time(Duration::from_secs(8)));
+        assert!(world.coverage().of("disk.fill_no_space") > 0, "seed {seed}");
+        world.set_faults(FaultConfig::calm());
+        assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited, "seed {seed}");
+        assert_eq!(used.get() + SEGMENTS_RESERVED, segment_files(&world), "seed {seed}");
     }
 }

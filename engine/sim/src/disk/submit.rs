@@ -13,7 +13,7 @@ use super::inspect::BitFlip;
 use super::names::Names;
 use super::node::{Block, Node, block_range, blocks_of};
 use super::operation::{Operation, OperationId, Outcome, Reply, Request};
-use crate::config::FaultConfig;
+use crate::config::{Chance, FaultConfig};
 use crate::prng::Prng;
 use crate::shared::Recorder;
 
@@ -103,7 +103,7 @@ impl Disk {
         let (size, split) = match &request {
             Request::Write { data, .. } => (data.bytes().len(), self.faults.short_write),
             Request::Read { size, .. } => (*size, self.faults.short_read),
-            _ => (0, crate::config::Chance::NEVER),
+            _ => (0, Chance::NEVER),
         };
         let step_end = if size > BLOCK_SIZE && self.prng.chance(split) {
             (1 + self.prng.index(size / BLOCK_SIZE - 1)) * BLOCK_SIZE
@@ -209,6 +209,10 @@ impl Disk {
         let growth = end.saturating_sub(self.nodes[node].size);
         if let Err(error) = self.reserve(*node, growth) {
             return Some(Err(error));
+        }
+        if growth == 0 && self.finds_no_room(data) {
+            self.recorder.count("disk.fill_no_space");
+            return Some(Err(DiskError::NoSpace { path: self.nodes[node].path.clone() }));
         }
         let earlier = self
             .in_flight
@@ -354,6 +358,12 @@ impl Disk {
             return Err(DiskError::NoSpace { path: self.nodes[&node].path.clone() });
         }
         Ok(())
+    }
+
+    /// Whether there is no room for what is set aside and to be filled with `data`.
+    fn finds_no_room(&mut self, data: &SimBuffer) -> bool {
+        let chance = self.faults.fill_no_space;
+        chance > Chance::NEVER && data.bytes().iter().all(|byte| *byte == 0) && self.prng.chance(chance)
     }
 
     /// Forgets files that no name leads to, and keeps some of their blocks as leftovers.

@@ -77,7 +77,12 @@ pub(in crate::log) async fn make_sure<R: Runtime>(
     size: u32,
 ) -> Result<bool, DiskError> {
     let kind = FileKind::Log { write_through: false };
-    let file = runtime.open(&segment_path(folder, id), kind, OpenMode::Existing).await?;
+    let file = match runtime.open(&segment_path(folder, id), kind, OpenMode::Existing).await {
+        Ok(file) => file,
+        // For want of room it was removed.
+        Err(DiskError::NotFound { .. }) => return Ok(false),
+        Err(error) => return Err(error),
+    };
     if file.len().await? != u64::from(size) {
         return Ok(false);
     }
@@ -87,19 +92,23 @@ pub(in crate::log) async fn make_sure<R: Runtime>(
 }
 
 impl<R: Runtime> SegmentMaker<'_, R> {
-    /// Makes a file of full size; size and name are durable on return.
+    /// Makes a file of full size; size and name are durable on return. On an error there is no file.
     async fn allocate(&self, id: SegmentId) -> Result<R::File, DiskError> {
-        let path = segment_path(self.folder, id);
         let file = self.open(id, false, OpenMode::Create).await?;
-        if let Err(error) = file.allocate(u64::from(self.size)).await {
+        if let Err(error) = self.give_size(&file).await {
             drop(file);
-            // A part of it would only take room from others.
-            self.runtime.remove(&path).await?;
+            // A part of it would only take room from others; and what a failed flush left is not flushed again.
+            self.runtime.remove(&segment_path(self.folder, id)).await?;
             return Err(error);
         }
+        Ok(file)
+    }
+
+    async fn give_size(&self, file: &R::File) -> Result<(), DiskError> {
+        file.allocate(u64::from(self.size)).await?;
         file.flush().await?;
         self.runtime.sync_folder(self.folder).await?;
-        Ok(file)
+        Ok(())
     }
 
     async fn open(&self, id: SegmentId, write_through: bool, mode: OpenMode) -> Result<R::File, DiskError> {
@@ -203,44 +212,73 @@ async fn make_file<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<(), DiskError> 
     let unsure = {
         let mut free = shared.free.borrow_mut();
         let index = free.iter().position(|free| !free.whole);
-        index.and_then(|index| free.remove(index)).map(|free| free.id)
+        index.and_then(|index| free.remove(index))
     };
-    let id = unsure.unwrap_or_else(|| shared.next_segment());
-    let size = shared.segment_size;
-    if unsure.is_none() || !make_sure(&shared.runtime, &shared.folder, id, size).await? {
-        maker_of(shared).allocate(id).await?;
-        if unsure.is_none() {
-            shared.take_next_segment();
-        }
-    }
-    shared.free.borrow_mut().push_back(FreeSegment { id, holder: None, whole: true });
+    let new = unsure.is_none();
+    let mut file = match unsure {
+        Some(unsure) => unsure,
+        None => new_file(shared).await?,
+    };
+    let made = if new { Ok(()) } else { make_whole(shared, &file).await };
+    file.whole = made.is_ok();
+    shared.free.borrow_mut().push_back(file);
+    made?;
     shared.tail.borrow_mut().add_file();
     Ok(())
 }
 
+/// Makes sure that a free file has its size, durably.
+async fn make_whole<R: Runtime>(shared: &Shared<R>, file: &FreeSegment<R>) -> Result<(), DiskError> {
+    if !make_sure(&shared.runtime, &shared.folder, file.id, shared.segment_size).await? {
+        maker_of(shared).allocate(file.id).await?;
+    }
+    Ok(())
+}
+
+/// Makes a file of full size, which is not yet counted.
+async fn new_file<R: Runtime>(shared: &Shared<R>) -> Result<FreeSegment<R>, DiskError> {
+    let id = shared.next_segment();
+    maker_of(shared).allocate(id).await?;
+    shared.take_next_segment();
+    Ok(FreeSegment { id, holder: None, whole: false })
+}
+
 /// Makes one segment ready, a free one if there is one, unless the log closes meanwhile.
 async fn make_ready<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<(), DiskError> {
+    let mut free = match take_free(shared) {
+        Some(free) => free,
+        None => new_file(shared).await?,
+    };
+    let made = begin_life(shared, &mut free).await;
+    let Ok(Some(segment)) = made else {
+        // It is as free as it was. Behind the others: where one finds no room, another may.
+        shared.free.borrow_mut().push_back(free);
+        return made.map(drop);
+    };
+    // Others were free when the log was opened.
+    if free.holder.is_some() {
+        shared.runtime.mark("segment-recycled");
+        shared.count(|status| status.segments_recycled += 1);
+    }
+    shared.tail.borrow_mut().add_segment(segment, free.whole);
+    Ok(())
+}
+
+/// Makes a segment of a free file; `None` if the log closes meanwhile.
+async fn begin_life<R: Runtime>(
+    shared: &Rc<Shared<R>>,
+    free: &mut FreeSegment<R>,
+) -> Result<Option<Rc<Segment<R>>>, DiskError> {
     let maker = maker_of(shared);
-    let free = take_free(shared);
-    let mut whole = free.as_ref().is_some_and(|free| free.whole);
-    let (id, file, mut written) = match &free {
-        Some(free) => {
-            let file = maker.open(free.id, false, OpenMode::Create).await?;
-            match maker.is_written(&file).await? {
-                Some(written) => (free.id, file, written),
-                None => {
-                    if std::mem::take(&mut whole) {
-                        shared.tail.borrow_mut().remove_file();
-                    }
-                    (free.id, maker.allocate(free.id).await?, false)
-                }
-            }
-        }
+    let mut file = maker.open(free.id, false, OpenMode::Create).await?;
+    let mut written = match maker.is_written(&file).await? {
+        Some(written) => written,
         None => {
-            let id = shared.next_segment();
-            let file = maker.allocate(id).await?;
-            shared.take_next_segment();
-            (id, file, false)
+            if std::mem::take(&mut free.whole) {
+                shared.tail.borrow_mut().remove_file();
+            }
+            file = maker.allocate(free.id).await?;
+            false
         }
     };
     if !written {
@@ -250,20 +288,10 @@ async fn make_ready<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<(), DiskError>
                 shared.runtime.mark("dry-roll");
                 shared.count(|status| status.rolls_dry += 1);
             }
-            Filled::Closing => {
-                shared.free.borrow_mut().push_back(FreeSegment { id, holder: None, whole });
-                return Ok(());
-            }
+            Filled::Closing => return Ok(None),
         }
     }
-    let segment = maker.finish(id, file, shared.next_generation(), written).await?;
-    // Others were free when the log was opened.
-    if free.is_some_and(|free| free.holder.is_some()) {
-        shared.runtime.mark("segment-recycled");
-        shared.count(|status| status.segments_recycled += 1);
-    }
-    shared.tail.borrow_mut().add_segment(segment, whole);
-    Ok(())
+    maker.finish(free.id, file, shared.next_generation(), written).await.map(Some)
 }
 
 /// Takes a free segment that nobody reads any more.

@@ -9,7 +9,7 @@ use thalweg_engine::log::{FlushMethod, LogOptions};
 use super::damage::try_damage;
 use super::life::{FOLDER, live};
 use super::oracle::Oracle;
-use crate::config::WorldConfig;
+use crate::config::{Chance, FaultConfig, WorldConfig};
 use crate::harness::{Life, Run, Workload};
 use crate::prng::Prng;
 use crate::world::{Crash, World};
@@ -25,6 +25,8 @@ struct Character {
     segments_max: Option<u64>,
     /// Bits are flipped between lives.
     is_damaged: bool,
+    /// How often there is no room where a segment is filled.
+    fill_no_space: Chance,
 }
 
 impl Character {
@@ -44,7 +46,9 @@ impl Character {
             accept_damage: false,
         };
         let segments_max = (prng.below(4) == 0).then(|| prng.range(8..16));
-        Self { options, segments_max, is_damaged: prng.below(3) == 0 }
+        let is_damaged = prng.below(3) == 0;
+        let fill_no_space = Chance(if prng.below(4) == 0 { prng.range(1..300_000) as u32 } else { 0 });
+        Self { options, segments_max, is_damaged, fill_no_space }
     }
 }
 
@@ -55,11 +59,12 @@ impl Workload for LogAlone {
 
     fn config(&self, seed: u64) -> WorldConfig {
         let config = WorldConfig::swarm(seed);
-        let Character { options, segments_max, .. } = Character::of(seed);
+        let Character { options, segments_max, fill_no_space, .. } = Character::of(seed);
+        let faults = FaultConfig { fill_no_space, ..config.faults };
         // Beside the segments there is room for checkpoints, and not for another segment.
         let size = u64::from(options.segment_size);
         let disk_capacity = segments_max.map_or(config.disk_capacity, |most| most * size + size - 4096);
-        WorldConfig { disk_capacity, ..config }
+        WorldConfig { disk_capacity, faults, ..config }
     }
 
     fn kill_marks(&self) -> &'static [&'static str] {
@@ -93,6 +98,7 @@ impl Workload for LogAlone {
             "crash.process",
             "damage",
             "disk.bit_flipped",
+            "disk.fill_no_space",
             "disk.flush_failed",
             "disk.in_flight_landed",
             "disk.in_flight_lost",
