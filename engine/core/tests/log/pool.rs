@@ -117,3 +117,38 @@ fn a_file_in_whose_filling_there_is_no_room_stays_free() {
         assert_eq!(used.get() + SEGMENTS_RESERVED, segment_files(&world), "seed {seed}");
     }
 }
+
+#[test]
+fn where_there_is_room_again_no_append_is_told_that_there_is_none() {
+    for seed in 0..8 {
+        let capacity = 8 * u64::from(SEGMENT_SIZE) + (1 << 20);
+        let world = World::new(seed, WorldConfig { disk_capacity: capacity, ..WorldConfig::calm() });
+        let full = Rc::new(Cell::new(false));
+        let is_full = Rc::clone(&full);
+        world.start(1, move |runtime: SimRuntime| {
+            let is_full = Rc::clone(&is_full);
+            async move {
+                let log = open(&runtime, 1).await;
+                fill(&log).await;
+                is_full.set(true);
+                let mut next = 1000;
+                while log.status().rolls < 16 {
+                    match append(&log, next) {
+                        Ok(()) => next += 1,
+                        Err(AppendError::Busy) => log.ready().await.unwrap(),
+                        Err(error) => {
+                            assert_eq!((error, next), (AppendError::NoSpace, 1000), "after the first");
+                            runtime.sleep(Duration::from_millis(100)).await;
+                        }
+                    }
+                }
+                log.close().await;
+            }
+        });
+        while !full.get() {
+            world.run_until(StopAt::Poll(100));
+        }
+        world.set_disk_capacity(4 << 30);
+        assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited, "seed {seed}");
+    }
+}

@@ -223,7 +223,7 @@ async fn make_file<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<(), DiskError> 
     file.whole = made.is_ok();
     shared.free.borrow_mut().push_back(file);
     made?;
-    shared.tail.borrow_mut().add_file();
+    shared.tail.borrow_mut().file_made();
     Ok(())
 }
 
@@ -246,7 +246,13 @@ async fn new_file<R: Runtime>(shared: &Shared<R>) -> Result<FreeSegment<R>, Disk
 /// Makes one segment ready, a free one if there is one, unless the log closes meanwhile.
 async fn make_ready<R: Runtime>(shared: &Rc<Shared<R>>) -> Result<(), DiskError> {
     let mut free = match take_free(shared) {
-        Some(free) => free,
+        Some(free) => {
+            if free.whole {
+                // Whoever waits for this segment waits for its filling, and not for room.
+                shared.tail.borrow_mut().no_space = false;
+            }
+            free
+        }
         None => new_file(shared).await?,
     };
     let made = begin_life(shared, &mut free).await;

@@ -189,6 +189,12 @@ impl<R: Runtime> Tail<R> {
         self.wanted = false;
     }
 
+    /// A file was made, or found whole, and is free: for another there may be room too.
+    pub(in crate::log) fn file_made(&mut self) {
+        self.add_file();
+        self.no_space = false;
+    }
+
     /// A free file is one no longer.
     pub(in crate::log) fn remove_file(&mut self) {
         assert!(self.files_free > 0, "every free file was counted");
