@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::checkpoint::run_keeper;
+use super::checkpoint::{SUPERBLOCK_NAME, run_keeper, write_superblock};
 use super::format::EntryKind;
 use super::read::read;
 use super::recover::open;
@@ -19,7 +19,7 @@ use super::{
     AppendError, CheckpointError, Closed, DraftEntry, LogOptions, LogStatus, OpenError, ReadBatch, ReadError,
     RecoveryReport, StateMachine, StreamBounds,
 };
-use crate::io::{Priority, Runtime};
+use crate::io::{DiskError, Priority, Runtime};
 use crate::model::{LogId, Offset, Sequence, StreamId};
 
 /// The log of one shard. Cheap to clone; all clones are the same log.
@@ -203,14 +203,13 @@ impl<R: Runtime> Log<R> {
         .await
     }
 
-    /// Closes the log: what was appended becomes durable, one more frame records that, and every operation is
-    /// awaited. Appends are refused from the call on.
+    /// Closes the log: what was appended becomes durable, one more frame records that, or the superblock where
+    /// there is no room for it, and every operation is awaited. Appends are refused from the call on.
     pub async fn close(&self) {
         let shared = &self.shared;
         shared.enter(Phase::Closing);
         self.settled().await;
         if !shared.is_stopped() && !shared.is_durability_recorded() {
-            // Refused for want of room, the next start finds out by itself.
             let appended = shared.tail.borrow_mut().append_empty(&shared.runtime, Purpose::Ordinary);
             if appended.is_ok() {
                 shared.writer.give();
@@ -226,6 +225,15 @@ impl<R: Runtime> Log<R> {
             Poll::Pending
         })
         .await;
+        if !shared.is_failed() && !shared.is_durability_recorded() {
+            shared.runtime.mark("closed-without-room");
+            shared.durability_recorded();
+            match write_superblock(shared, |_| {}).await {
+                // Where even a block that is there takes room, the next start finds out by itself.
+                Ok(()) | Err(DiskError::NoSpace { .. }) => {}
+                Err(error) => shared.fail(&format!("{SUPERBLOCK_NAME} could not be written: {error}")),
+            }
+        }
     }
 
     /// Ends when nothing is open, waiting or in flight, or the log has failed.

@@ -64,7 +64,7 @@ pub(super) struct Progress {
     phase: Cell<Phase>,
     /// Where the log goes on behind the last committed frame.
     last: Cell<ReplayStart>,
-    /// The last committed frame had no entries.
+    /// The last committed frame had no entries, or the superblock has taken its part.
     last_empty: Cell<bool>,
     /// The idle timer runs.
     idle_armed: Cell<bool>,
@@ -161,9 +161,14 @@ impl<R: Runtime> Shared<R> {
         self.progress.last.get()
     }
 
-    /// Whether the last committed frame already says that all before it is durable.
+    /// Whether something already says that all that was committed is durable: the last frame, or the superblock.
     pub(super) fn is_durability_recorded(&self) -> bool {
         self.progress.last_empty.get()
+    }
+
+    /// Nobody else need record it.
+    pub(super) fn durability_recorded(&self) {
+        self.progress.last_empty.set(true);
     }
 
     /// A frame is committed, behind which the log goes on at `last`.

@@ -1,15 +1,16 @@
 //! A full disk.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use thalweg_engine::io::Runtime;
-use thalweg_engine::log::format::{Entry, EntryKind};
-use thalweg_engine::log::{AppendError, DraftEntry, Log, LogOptions};
-use thalweg_engine::model::{Offset, StreamId};
-use thalweg_sim::{Crash, RunEnd, SimRuntime, StopAt, World, WorldConfig};
+use thalweg_engine::limits::BLOCK_SIZE;
+use thalweg_engine::log::format::{Entry, EntryKind, FRAME_MAGIC};
+use thalweg_engine::log::{AppendError, DraftEntry, Log, LogOptions, OpenError};
+use thalweg_engine::model::{Offset, Sequence, StreamId};
+use thalweg_sim::{BitFlip, Crash, RunEnd, SimRuntime, StopAt, World, WorldConfig};
 
 use super::state::State;
 use super::workload::FOLDER;
@@ -190,4 +191,53 @@ fn a_full_disk_refuses_appends_takes_trims_and_goes_on_when_there_is_room_again(
         assert!(world.coverage().of("segment-recycled") > 0);
         assert!(world.coverage().of("no-space") > 0);
     }
+}
+
+#[test]
+fn a_log_closed_without_room_for_another_frame_knows_its_last_one_durable() {
+    let world = full_world(3);
+    let last = Rc::new(Cell::new(None));
+    let filled = Rc::clone(&last);
+    world.start(1, move |runtime: SimRuntime| {
+        let filled = Rc::clone(&filled);
+        async move {
+            let state = Rc::new(RefCell::new(State::default()));
+            let (log, _) = Log::open(runtime, Path::new(FOLDER), options(), state).await.unwrap();
+            fill(&log, 0).await;
+            filled.set(Some(log.committed()));
+            log.close().await;
+        }
+    });
+    assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited);
+    assert_eq!(world.coverage().of("closed-without-room"), 1);
+    let last = last.get().expect("the disk was filled");
+    let (path, position) = frame_of(&world, last);
+    world.crash(Crash::Power);
+    world.flip_bit(BitFlip { path: path.clone(), position: position + 600, bit: 3 });
+    world.start(1, move |runtime: SimRuntime| {
+        let path = path.clone();
+        async move {
+            let state = Rc::new(RefCell::new(State::default()));
+            match Log::open(runtime, Path::new(FOLDER), options(), state).await {
+                Err(OpenError::Damaged { file, position: at, sequence, .. }) => {
+                    assert_eq!((file, at, sequence), (path, position, last));
+                }
+                other => panic!("opened with {:?}", other.map(|(_, report)| report)),
+            }
+        }
+    });
+    assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited);
+}
+
+/// The file that holds a frame, and where in it.
+fn frame_of(world: &World, sequence: Sequence) -> (PathBuf, u64) {
+    for path in world.files() {
+        let content = world.content(&path).unwrap_or_default();
+        for (block, bytes) in content.chunks(BLOCK_SIZE).enumerate() {
+            if bytes.starts_with(&FRAME_MAGIC) && bytes[40..48] == sequence.0.to_le_bytes() {
+                return (path, (block * BLOCK_SIZE) as u64);
+            }
+        }
+    }
+    panic!("frame {sequence} is nowhere");
 }

@@ -8,4 +8,4 @@ mod write;
 pub(super) use keeper::{CheckpointRequests, run_keeper};
 pub(super) use read::read_checkpoint;
 pub(super) use superblock::{SUPERBLOCK_NAME, SuperblockFile};
-pub(super) use write::checkpoint_path;
+pub(super) use write::{checkpoint_path, write_superblock};

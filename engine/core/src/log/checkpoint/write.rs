@@ -7,7 +7,7 @@ use super::SUPERBLOCK_NAME;
 use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
 use crate::limits::{BLOCK_SIZE, CHECKPOINT_WRITE_SIZE, PAYLOAD_ALIGN};
 use crate::log::CheckpointError;
-use crate::log::format::{CheckpointHeader, CheckpointName, SliceHeader, SliceOwner};
+use crate::log::format::{CheckpointHeader, CheckpointName, SliceHeader, SliceOwner, Superblock};
 use crate::log::shared::Shared;
 
 /// Path of one of the two checkpoint files.
@@ -73,19 +73,32 @@ async fn name_checkpoint<R: Runtime>(
     name: CheckpointName,
     replay: crate::log::format::ReplayStart,
 ) -> Result<(), CheckpointError> {
-    let durable_up_to = shared.last().sequence;
-    let next = shared.superblock.borrow().next(|superblock| {
+    let written = write_superblock(shared, |superblock| {
         superblock.checkpoint = Some(name);
         superblock.replay = replay;
-        superblock.durable_up_to = durable_up_to;
     });
-    let write = shared.superblock.borrow().write(&shared.runtime, &next);
-    if let Err(source) = write.await {
+    if let Err(source) = written.await {
         shared.fail(&format!("{SUPERBLOCK_NAME} could not be written: {source}"));
         return Err(CheckpointError::Disk { source });
     }
-    shared.superblock.borrow_mut().written(next);
     shared.runtime.mark("checkpoint-named");
+    Ok(())
+}
+
+/// Makes the superblock durable as `change` has it; it then knows all that is committed now. Only one task at a
+/// time may call this.
+pub(in crate::log) async fn write_superblock<R: Runtime>(
+    shared: &Shared<R>,
+    change: impl FnOnce(&mut Superblock),
+) -> Result<(), DiskError> {
+    let durable_up_to = shared.last().sequence;
+    let next = shared.superblock.borrow().next(|superblock| {
+        change(superblock);
+        superblock.durable_up_to = durable_up_to;
+    });
+    let write = shared.superblock.borrow().write(&shared.runtime, &next);
+    write.await?;
+    shared.superblock.borrow_mut().written(next);
     Ok(())
 }
 
