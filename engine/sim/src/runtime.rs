@@ -66,6 +66,11 @@ impl SimRuntime {
         self.inner.allocated.get()
     }
 
+    /// Whether the process was asked to end, with [`Runtime::halt`].
+    pub(crate) fn is_halted(&self) -> bool {
+        self.inner.shared.process.borrow().halted.is_some()
+    }
+
     /// Counts `name` in the world's coverage; see [`World::count`](crate::World::count).
     pub fn count(&self, name: &str) {
         self.inner.shared.recorder.count(name);

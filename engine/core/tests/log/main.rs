@@ -1,12 +1,9 @@
 //! The log against the simulator: nothing acknowledged is lost, nothing unacknowledged is half there.
 
-mod damage;
 mod format;
-mod oracle;
 mod pool;
 mod seeds;
 mod segments;
 mod space;
 mod state;
 mod superblock;
-mod workload;

@@ -12,8 +12,7 @@ use thalweg_engine::log::{AppendError, DraftEntry, Log, LogOptions};
 use thalweg_engine::model::StreamId;
 use thalweg_sim::{Chance, FaultConfig, RunEnd, SimRuntime, StopAt, World, WorldConfig};
 
-use super::state::State;
-use super::workload::FOLDER;
+use super::state::{FOLDER, State};
 
 const STREAM: StreamId = StreamId(1);
 /// A segment is filled with 16 writes, which take longer than any other work of the log.

@@ -11,8 +11,7 @@ use thalweg_engine::log::{DraftEntry, Log, LogOptions, ReadError};
 use thalweg_engine::model::{Offset, Position, SegmentId, StreamId};
 use thalweg_sim::{BitFlip, Crash, RunEnd, SimRuntime, StopAt, World, WorldConfig};
 
-use super::state::State;
-use super::workload::FOLDER;
+use super::state::{FOLDER, State};
 
 const STREAM: StreamId = StreamId(1);
 const SEGMENT_SIZE: u32 = 64 << 10;

@@ -12,8 +12,7 @@ use thalweg_engine::log::{AppendError, DraftEntry, Log, LogOptions, OpenError};
 use thalweg_engine::model::{Offset, Sequence, StreamId};
 use thalweg_sim::{BitFlip, Crash, RunEnd, SimRuntime, StopAt, World, WorldConfig};
 
-use super::state::State;
-use super::workload::FOLDER;
+use super::state::{FOLDER, State};
 
 const STREAM: StreamId = StreamId(1);
 

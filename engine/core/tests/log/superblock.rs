@@ -9,8 +9,7 @@ use thalweg_engine::log::format::Superblock;
 use thalweg_engine::log::{DraftEntry, Log, LogOptions, OpenError};
 use thalweg_sim::{BitFlip, Crash, RunEnd, SimRuntime, StopAt, World, WorldConfig};
 
-use super::state::State;
-use super::workload::FOLDER;
+use super::state::{FOLDER, State};
 
 async fn open(runtime: SimRuntime) -> Result<Log<SimRuntime>, OpenError> {
     let options = LogOptions { segment_size: 64 << 10, frame_size_max: 32 << 10, ..LogOptions::default() };

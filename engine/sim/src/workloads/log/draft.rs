@@ -6,7 +6,7 @@ use thalweg_engine::io::Runtime;
 use thalweg_engine::log::format::{Entry, EntryKind};
 use thalweg_engine::model::{ShardId, StreamId};
 
-use super::forge::forged;
+use super::forge::{begin_like_frames, forged};
 use super::life::Driver;
 use super::oracle::{span_of, stream_of};
 use super::state::KEYS;
@@ -86,6 +86,9 @@ impl Driver {
         };
         let mut payload = vec![1; 1 + size as usize];
         self.prng.fill(&mut payload);
+        if self.prng.below(8) == 0 {
+            begin_like_frames(&mut payload, &mut self.prng);
+        }
         payload
     }
 

@@ -1,5 +1,5 @@
-//! Payloads that hold frames: copies of this log's own, and forged ones that would follow wherever they land,
-//! but for the log's name, which a client does not know.
+//! Payloads that hold frames: copies of this log's own, forged ones that would follow wherever they land but for
+//! the log's name, which a client does not know, and noise that only begins like frames.
 
 use std::path::Path;
 
@@ -84,6 +84,16 @@ pub(super) fn forged(newest: &FrameHeader, prng: &mut Prng) -> Vec<u8> {
         }
     }
     payload
+}
+
+/// Lets each block of `noise` begin like a frame, of whatever format and log, if the frame that it gets into
+/// holds nothing else.
+pub(super) fn begin_like_frames(noise: &mut [u8], prng: &mut Prng) {
+    let start = padding(*prng.pick(&PAYLOAD_STARTS)).len().min(noise.len());
+    for block in noise[start..].chunks_mut(BLOCK_SIZE) {
+        let size = block.len().min(FRAME_MAGIC.len());
+        block[..size].copy_from_slice(&FRAME_MAGIC[..size]);
+    }
 }
 
 fn forge(newest: &FrameHeader, stranger: LogId, position: Position, number: u64) -> FrameHeader {

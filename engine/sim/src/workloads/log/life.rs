@@ -12,7 +12,7 @@ use thalweg_engine::limits::{
 };
 use thalweg_engine::log::format::Entry;
 use thalweg_engine::log::{AppendError, DraftEntry, Log, LogOptions, OpenError, RecoveryReport};
-use thalweg_engine::model::{Sequence, StreamId};
+use thalweg_engine::model::{SegmentId, Sequence, StreamId};
 
 use super::draft::Draft;
 use super::oracle::{Attempt, Oracle, span_of, stream_of};
@@ -28,6 +28,11 @@ const FULL_ATTEMPTS_MAX: u32 = 300;
 
 /// Memory behind a frame: the largest buffer that frames of these sizes are built in. Bytes.
 const FRAME_MEMORY_MAX: usize = 256 << 10;
+
+/// The file of a segment.
+pub(super) fn segment_path(segment: SegmentId) -> PathBuf {
+    Path::new(FOLDER).join(format!("segment-{:08x}", segment.0))
+}
 
 /// One life of a log.
 pub(super) struct Driver {
@@ -72,6 +77,10 @@ pub(super) async fn live(
     };
     if driver.run(lost).await.is_ok() {
         driver.log.close().await;
+        if !driver.runtime.is_halted() {
+            let promised = &driver.oracle.borrow().promised;
+            promised.set(promised.get().closed());
+        }
     }
 }
 
@@ -84,8 +93,8 @@ impl Driver {
         prng: Prng,
         life: Life,
     ) -> Result<(Self, RecoveryReport, Vec<Attempt>), OpenError> {
-        let acknowledged = Rc::clone(&oracle.borrow().acknowledged);
-        let state = Rc::new(RefCell::new(State { acknowledged, ..State::default() }));
+        let promised = Rc::clone(&oracle.borrow().promised);
+        let state = Rc::new(RefCell::new(State { promised, ..State::default() }));
         let opened = Log::open(runtime.clone(), Path::new(FOLDER), options.clone(), Rc::clone(&state)).await;
         let (log, report) = opened?;
         runtime.mark("log.opened");
@@ -121,8 +130,10 @@ impl Driver {
                 88..90 => self.runtime.sleep(Duration::from_millis(self.prng.below(400))).await,
                 90..91 => drop(self.log.checkpoint().await),
                 91..93 => self.append_forged().await?,
-                _ if self.runtime.should_yield() => self.runtime.yield_now().await,
-                _ => {}
+                _ => self.runtime.yield_now().await,
+            }
+            if self.runtime.should_yield() {
+                self.runtime.yield_now().await;
             }
             self.oracle.borrow_mut().operations += 1;
             self.check_memory();

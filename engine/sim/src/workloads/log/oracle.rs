@@ -8,7 +8,7 @@ use thalweg_engine::log::format::{Entry, EntryKind};
 use thalweg_engine::model::{Sequence, ShardId, StreamId};
 
 use super::forge::Forger;
-use super::state::Model;
+use super::state::{Model, Promised};
 
 /// One entry that was appended.
 #[derive(Clone, Debug)]
@@ -40,13 +40,12 @@ pub(super) struct Batch {
 pub(super) struct Oracle {
     /// Not yet known to be in the log or lost, in order.
     pub(super) attempts: Vec<Attempt>,
-    /// The highest frame acknowledged, in any life.
-    pub(super) acknowledged: Rc<Cell<Sequence>>,
+    /// In any life.
+    pub(super) promised: Rc<Cell<Promised>>,
     pub(super) operations: u64,
-    /// Up to `settled`: the state.
+    /// What all before them come to.
     pub(super) model: Model,
     pub(super) streams: BTreeMap<StreamId, Stream>,
-    pub(super) settled: Sequence,
     /// Partitions that were ever made; the newest are in use.
     pub(super) partitions: u64,
     pub(super) forger: Forger,
@@ -69,16 +68,17 @@ pub(super) fn stream_of(entry: &Entry) -> Option<StreamId> {
 impl Oracle {
     /// The same, with an account of its own of what was acknowledged.
     pub(super) fn fork(&self) -> Self {
-        Self { acknowledged: Rc::new(Cell::new(self.acknowledged.get())), ..self.clone() }
+        Self { promised: Rc::new(Cell::new(self.promised.get())), ..self.clone() }
     }
 
-    /// The log's frames up to `last` are in it, and no others: returns those that are lost, none of which was
-    /// acknowledged.
+    /// The log's frames up to `last` are in it, and no others, and its start has made that durable: returns
+    /// those that are lost, none of which was acknowledged.
     pub(super) fn settle(&mut self, last: Sequence) -> Vec<Attempt> {
-        let acknowledged = self.acknowledged.get();
+        let promised = self.promised.get();
+        let acknowledged = promised.acknowledged;
         assert!(last >= acknowledged, "frames to {last} are there; acknowledged were {acknowledged}");
         self.advance(last);
-        self.acknowledged.set(last);
+        self.promised.set(Promised { acknowledged: last, vouched: last, ..promised });
         std::mem::take(&mut self.attempts)
     }
 
@@ -90,7 +90,6 @@ impl Oracle {
             self.model.apply(&attempt.entry, &attempt.payload);
             self.apply_to_streams(&attempt);
         }
-        self.settled = last;
     }
 
     /// Bytes of batches that must be kept.

@@ -3,7 +3,7 @@
 use thalweg_engine::log::ReadError;
 use thalweg_engine::model::{Offset, StreamId};
 
-use super::life::{Driver, Failed};
+use super::life::{Driver, Failed, segment_path};
 use super::oracle::span_of;
 use crate::runtime::SimRuntime;
 
@@ -67,8 +67,7 @@ impl Driver {
                 return Ok(from);
             }
             Err(ReadError::Damaged { segment, .. }) if let Some(tolerated) = &self.tolerated => {
-                let named = format!("segment-{:08x}", segment.0);
-                assert!(tolerated.file.ends_with(&named), "{named} is blamed, not {:?}", tolerated.file);
+                assert_eq!(segment_path(segment), tolerated.file, "the wrong file is blamed");
                 tolerated.reads.set(tolerated.reads.get() + 1);
                 return Ok(expected.end);
             }

@@ -45,13 +45,33 @@ impl Model {
     }
 }
 
+/// How far the log has bound itself.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Promised {
+    /// The highest frame acknowledged.
+    pub(super) acknowledged: Sequence,
+    /// The highest frame that something durable behind it knows to be acknowledged: damage to it, or to any
+    /// before it, can be told from a torn tail.
+    pub(super) vouched: Sequence,
+    /// The newest frame that does more than end a segment or record what is durable.
+    pub(super) newest: Option<FrameHeader>,
+}
+
+impl Promised {
+    /// Of a log that was closed: it knows all that it was given to be durable.
+    pub(super) fn closed(self) -> Self {
+        let given = self.newest.map_or(Sequence(0), |frame| frame.sequence);
+        Self { vouched: self.vouched.max(given), ..self }
+    }
+}
+
 /// The state machine of the workload.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) model: Model,
     pub(super) last: Sequence,
-    /// Highest frame applied while the log was open.
-    pub(super) acknowledged: Rc<Cell<Sequence>>,
+    /// In any life.
+    pub(super) promised: Rc<Cell<Promised>>,
     pub(super) recovered: u64,
     /// The newest frame.
     pub(super) newest: Option<FrameHeader>,
@@ -67,11 +87,17 @@ impl StateMachine for State {
         for entry in frame.entries().iter().filter(|entry| is_ours(entry)) {
             self.model.apply(entry, frame.payload(entry));
         }
+        let mut promised = self.promised.get();
+        if frame.entries().iter().any(|entry| entry.known_kind() != Some(EntryKind::Roll)) {
+            promised.newest = Some(*frame.header());
+        }
         if frame.is_recovering() {
             self.recovered += 1;
         } else {
-            self.acknowledged.set(frame.sequence());
+            promised.acknowledged = frame.sequence();
+            promised.vouched = promised.vouched.max(frame.header().durable_up_to);
         }
+        self.promised.set(promised);
     }
 
     fn begin_checkpoint(&mut self) {
