@@ -184,7 +184,6 @@ impl<B: Buffer> FrameBuilder<B> {
         );
         let directory_end = FRAME_HEADER_SIZE + directory.len();
         let bytes = buffer.bytes_mut();
-        bytes[..FRAME_HEADER_SIZE].fill(0);
         bytes[FRAME_HEADER_SIZE..directory_end].copy_from_slice(directory);
         bytes[directory_end..payload_start].fill(0);
         bytes[self.payload_end..self.size()].fill(0);

@@ -121,10 +121,7 @@ impl<R: Runtime> Tail<R> {
         if purpose == Purpose::Ordinary && self.spare() < SEGMENTS_RESERVED {
             return Err(self.refuse_for_room());
         }
-        if purpose != Purpose::Ordinary && self.builder.is_empty() {
-            self.builder.expect_little();
-        }
-        let mut size = self.builder.size_with(drafts);
+        let mut size = self.size_with(drafts, purpose);
         let rows = self.builder.entry_count() + drafts.len();
         let full = size > self.size_target || !self.room.allows(size, rows, purpose, self.spare());
         if full {
@@ -134,11 +131,7 @@ impl<R: Runtime> Tail<R> {
                     return Err(AppendError::Busy);
                 }
                 self.close_open(runtime);
-                size = self.builder.size_with(drafts);
-            }
-            if !self.room.allows(size, drafts.len(), purpose, self.spare()) {
-                self.builder.expect_little();
-                size = self.builder.size_with(drafts);
+                size = self.size_with(drafts, purpose);
             }
             self.make_room(size, drafts.len(), purpose)?;
         }
@@ -155,7 +148,6 @@ impl<R: Runtime> Tail<R> {
         if !self.builder.is_empty() {
             self.close_open(runtime);
         }
-        self.builder.expect_little();
         self.make_room(BLOCK_SIZE, 0, purpose)?;
         let sequence = self.next;
         self.close_open(runtime);
@@ -259,6 +251,18 @@ impl<R: Runtime> Tail<R> {
                 Some(action)
             }
         }
+    }
+
+    /// Bytes that the open frame has, at most, with `drafts`. One that they begin takes what the frame before it
+    /// took, if it may hold records and there is room for it, and otherwise no more than it needs.
+    fn size_with(&mut self, drafts: &[DraftEntry<'_>], purpose: Purpose) -> usize {
+        let size = self.builder.size_with(drafts);
+        let plenty = || self.room.allows(size, drafts.len(), purpose, self.spare());
+        if !self.builder.is_empty() || (purpose == Purpose::Ordinary && plenty()) {
+            return size;
+        }
+        self.builder.expect_little();
+        self.builder.size_with(drafts)
     }
 
     /// Refuses what fits into no frame.
