@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use thalweg_engine::io::{Buffer, DiskError, FileKind, Monotonic, OpenMode, Priority, Runtime};
+use thalweg_engine::io::{DiskError, FileKind, Monotonic, OpenMode, Priority, Runtime};
 use thalweg_engine::model::{ShardId, Timestamp};
 use thalweg_engine::shard::MeshMessage;
 
@@ -202,13 +202,11 @@ impl Runtime for SimRuntime {
     }
 
     fn allocate(&self, size: usize) -> SimBuffer {
-        SimBuffer::charged(size, &self.inner.allocated)
+        SimBuffer::charged(size, 0, &self.inner.allocated)
     }
 
     fn allocate_dirty(&self, size: usize) -> SimBuffer {
-        let mut buffer = SimBuffer::charged(size, &self.inner.allocated);
-        buffer.bytes_mut().fill(DIRT);
-        buffer
+        SimBuffer::charged(size, DIRT, &self.inner.allocated)
     }
 
     fn mesh(&self) -> &SimMesh<MeshMessage> {

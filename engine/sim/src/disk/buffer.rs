@@ -32,17 +32,21 @@ impl SimBuffer {
     /// Zeroed memory of `size` bytes.
     #[must_use]
     pub fn zeroed(size: usize) -> Self {
-        // Never grows, so never moves: the offset stays right.
-        let memory = vec![0; size + BLOCK_SIZE - 1];
-        let start = memory.as_ptr().addr().next_multiple_of(BLOCK_SIZE) - memory.as_ptr().addr();
-        Self { memory, start, size, _charge: None }
+        Self::filled(size, 0)
     }
 
-    /// As [`SimBuffer::zeroed`]; `account` is larger by `size` as long as the buffer exists.
-    pub(crate) fn charged(size: usize, account: &Rc<Cell<usize>>) -> Self {
+    /// Memory whose every byte is `content`; `account` is larger by `size` as long as the buffer exists.
+    pub(crate) fn charged(size: usize, content: u8, account: &Rc<Cell<usize>>) -> Self {
         account.set(account.get() + size);
         let charge = Charge { account: Rc::clone(account), bytes: size };
-        Self { _charge: Some(charge), ..Self::zeroed(size) }
+        Self { _charge: Some(charge), ..Self::filled(size, content) }
+    }
+
+    fn filled(size: usize, content: u8) -> Self {
+        // Never grows, so never moves: the offset stays right.
+        let memory = vec![content; size + BLOCK_SIZE - 1];
+        let start = memory.as_ptr().addr().next_multiple_of(BLOCK_SIZE) - memory.as_ptr().addr();
+        Self { memory, start, size, _charge: None }
     }
 }
 
