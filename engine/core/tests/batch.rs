@@ -5,25 +5,18 @@ use thalweg_engine::model::{
     BATCH_HEADER_SIZE, BatchBuilder, BatchError, BatchView, Header, ProducerEpoch, ProducerId, ProducerStamp,
     RECORD_FIXED_SIZE, Record, RecordSequence, Timestamp,
 };
+use thalweg_sim::Prng;
 
-/// SplitMix64: small, seeded, good enough to vary shapes.
-struct Random(u64);
+/// Draws what batches are made of.
+struct Random(Prng);
 
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.0.below(bound)
     }
 
     fn bytes(&mut self, bound: u64) -> Vec<u8> {
-        (0..self.below(bound)).map(|_| self.next() as u8).collect()
+        (0..self.below(bound)).map(|_| self.0.next_u64() as u8).collect()
     }
 
     fn optional(&mut self, bound: u64) -> Option<Vec<u8>> {
@@ -34,7 +27,7 @@ impl Random {
         Timestamp(match self.below(8) {
             0 => i64::MIN,
             1 => i64::MAX,
-            2 => self.next() as i64,
+            2 => self.0.next_u64() as i64,
             _ => 1_700_000_000_000 + self.below(1000) as i64,
         })
     }
@@ -54,7 +47,7 @@ impl Random {
     fn producer(&mut self) -> Option<ProducerStamp> {
         (self.below(2) == 0).then(|| ProducerStamp {
             id: ProducerId(self.below(u64::MAX)),
-            epoch: ProducerEpoch(self.next() as u16),
+            epoch: ProducerEpoch(self.0.next_u64() as u16),
             sequence: RecordSequence(self.below(1 << 31) as u32),
         })
     }
@@ -74,7 +67,7 @@ fn small_batch() -> Vec<u8> {
 fn a_batch_reads_back_as_the_records_pushed() {
     let mut builder = BatchBuilder::new();
     for seed in 0..300 {
-        let mut random = Random(seed);
+        let mut random = Random(Prng::new(seed));
         let oracle: Vec<Record> = (0..=random.below(40)).map(|_| random.record()).collect();
         let producer = random.producer();
         builder.clear();
@@ -180,12 +173,12 @@ fn a_truncated_batch_is_refused() {
 fn arbitrary_bytes_never_make_a_reader_panic() {
     let sound = small_batch();
     for seed in 0..20_000 {
-        let mut random = Random(seed);
+        let mut random = Random(Prng::new(seed));
         let mut bytes = sound.clone();
         // Keep the header's shape, so that the records are reached.
         for _ in 0..=random.below(6) {
             let at = random.below(bytes.len() as u64) as usize;
-            bytes[at] = random.next() as u8;
+            bytes[at] = random.0.next_u64() as u8;
         }
         let size = BATCH_HEADER_SIZE as u64 + random.below(bytes.len() as u64);
         bytes.truncate(size as usize);

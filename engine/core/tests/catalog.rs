@@ -8,18 +8,7 @@ use thalweg_engine::catalog::{
 };
 use thalweg_engine::limits::{PRODUCER_ID_BLOCK, TOPIC_PARTITIONS_MAX};
 use thalweg_engine::model::{PartitionId, ProducerId, ShardId, TopicId, TopicName};
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
+use thalweg_sim::Prng;
 
 fn name(text: &str) -> TopicName {
     TopicName::new(text).unwrap()
@@ -70,7 +59,7 @@ fn the_layout_of_a_change_is_pinned() {
 #[test]
 fn changes_and_answers_follow_the_oracle_and_ids_are_never_reused() {
     for seed in 0..200 {
-        let mut random = Random(seed);
+        let mut prng = Prng::new(seed);
         let mut catalog = Catalog::default();
         let mut copy = Catalog::default();
         let mut oracle: BTreeMap<TopicName, Vec<PartitionId>> = BTreeMap::new();
@@ -78,13 +67,13 @@ fn changes_and_answers_follow_the_oracle_and_ids_are_never_reused() {
         let mut partitions_given = BTreeSet::new();
         let mut producers = 0;
         for _ in 0..60 {
-            let text = name(&format!("t{}", random.below(6)));
-            let count = random.below(6) as u32;
-            let request = match random.below(4) {
+            let text = name(&format!("t{}", prng.below(6)));
+            let count = prng.below(6) as u32;
+            let request = match prng.below(4) {
                 0 => CatalogRequest::CreateTopic {
                     name: text.clone(),
                     partitions: count,
-                    settings: TopicSettings { internal: random.below(2) == 0 },
+                    settings: TopicSettings { internal: prng.below(2) == 0 },
                 },
                 1 => CatalogRequest::DeleteTopic { name: text.clone() },
                 2 => CatalogRequest::AddPartitions { name: text.clone(), total: count },
@@ -139,7 +128,7 @@ fn changes_and_answers_follow_the_oracle_and_ids_are_never_reused() {
                 assert_eq!(copy.apply(&change), Applied::Done);
                 assert_eq!(copy.apply(&change), Applied::Old);
             }
-            if random.below(10) == 0 {
+            if prng.below(10) == 0 {
                 copy = Catalog::decode(&copy.encode()).unwrap();
             }
         }

@@ -5,18 +5,7 @@ use std::collections::BTreeMap;
 use thalweg_engine::limits::{PARTITION_PRODUCERS_MAX, PRODUCER_BATCHES_KEPT};
 use thalweg_engine::model::{Offset, ProducerEpoch, ProducerId, ProducerStamp, RecordSequence};
 use thalweg_engine::producer::{ProducerTable, Refusal, Verdict, Window};
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
+use thalweg_sim::Prng;
 
 fn stamp(id: u64, epoch: u16, sequence: u32) -> ProducerStamp {
     ProducerStamp { id: ProducerId(id), epoch: ProducerEpoch(epoch), sequence: RecordSequence(sequence) }
@@ -53,21 +42,21 @@ fn oracle(history: Option<&History>, stamp: &ProducerStamp, count: u32) -> Resul
 #[test]
 fn verdicts_follow_the_oracle_also_through_checkpoints() {
     for seed in 0..300 {
-        let mut random = Random(seed);
+        let mut prng = Prng::new(seed);
         let mut table = ProducerTable::default();
         let mut histories: BTreeMap<u64, History> = BTreeMap::new();
         let mut end = 0;
         for _ in 0..200 {
-            let id = random.below(4);
+            let id = prng.below(4);
             let history = histories.get(&id);
             let epoch = history.map_or(0, |(epoch, _)| *epoch);
-            let (mut sequence, mut count) = (0, 1 + random.below(5) as u32);
-            match random.below(10) {
-                0 => sequence = random.below(30) as u32,
+            let (mut sequence, mut count) = (0, 1 + prng.below(5) as u32);
+            match prng.below(10) {
+                0 => sequence = prng.below(30) as u32,
                 1..=3 => {
                     // A repetition of something recent, or of something not so recent.
                     let batches = history.map_or(&[][..], |(_, batches)| batches);
-                    let back = random.below(8) as usize;
+                    let back = prng.below(8) as usize;
                     if let Some((first, size, _)) = batches.iter().rev().nth(back) {
                         (sequence, count) = (*first, *size);
                     }
@@ -77,7 +66,7 @@ fn verdicts_follow_the_oracle_also_through_checkpoints() {
                     sequence = last.map_or(0, |(first, count, _)| (first + count) % (1 << 31));
                 }
             }
-            let epoch = match random.below(20) {
+            let epoch = match prng.below(20) {
                 0 => epoch + 1,
                 1 => epoch.saturating_sub(1),
                 _ => epoch,
@@ -94,7 +83,7 @@ fn verdicts_follow_the_oracle_also_through_checkpoints() {
                 history.1.push((sequence, count, end));
                 end += u64::from(count);
             }
-            if random.below(20) == 0 {
+            if prng.below(20) == 0 {
                 table = ProducerTable::from_rows(table.rows()).unwrap();
             }
         }

@@ -5,37 +5,26 @@ use std::collections::BTreeMap;
 use thalweg_archive::{encode, view};
 use thalweg_engine::limits::STORE_LEAF_ENTRIES_MAX;
 use thalweg_engine::store::{Cursor, StoreRowsV1, StoreTable};
+use thalweg_sim::Prng;
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
+/// Of a few thousand keys, most of them short.
+fn draw_key(prng: &mut Prng, keys: u64) -> Vec<u8> {
+    let number = prng.below(keys);
+    let mut key = number.to_string().into_bytes();
+    if number.is_multiple_of(17) {
+        key.extend_from_slice(&[b'x'; 40]);
     }
+    key
+}
 
-    /// Of a few thousand keys, most of them short.
-    fn key(&mut self, keys: u64) -> Vec<u8> {
-        let number = self.below(keys);
-        let mut key = number.to_string().into_bytes();
-        if number.is_multiple_of(17) {
-            key.extend_from_slice(&[b'x'; 40]);
-        }
-        key
-    }
-
-    fn value(&mut self) -> Vec<u8> {
-        let size = match self.below(20) {
-            0 => 0,
-            1 => 100,
-            2..=4 => self.below(40),
-            _ => 8,
-        };
-        vec![self.below(256) as u8; size as usize]
-    }
+fn draw_value(prng: &mut Prng) -> Vec<u8> {
+    let size = match prng.below(20) {
+        0 => 0,
+        1 => 100,
+        2..=4 => prng.below(40),
+        _ => 8,
+    };
+    vec![prng.below(256) as u8; size as usize]
 }
 
 type Oracle = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -46,13 +35,13 @@ fn contents(table: &StoreTable) -> Oracle {
 
 /// One change of both; as it is written to the log, so that it can be applied again.
 fn step(
-    random: &mut Random,
+    prng: &mut Prng,
     keys: u64,
     table: &mut StoreTable,
     oracle: &mut Oracle,
 ) -> (Vec<u8>, Option<Vec<u8>>) {
-    let key = random.key(keys);
-    let value = (random.below(4) > 0).then(|| random.value());
+    let key = draw_key(prng, keys);
+    let value = (prng.below(4) > 0).then(|| draw_value(prng));
     table.set(&key, value.as_deref());
     match &value {
         Some(value) => oracle.insert(key.clone(), value.clone()),
@@ -64,13 +53,13 @@ fn step(
 #[test]
 fn a_store_holds_what_a_map_would() {
     for seed in 0..12 {
-        let mut random = Random(seed);
+        let mut prng = Prng::new(seed);
         let keys = [3, 400, 4_000, 30_000][seed as usize % 4];
         let (mut table, mut oracle) = (StoreTable::default(), Oracle::new());
         for _ in 0..40_000 {
-            let (key, value) = step(&mut random, keys, &mut table, &mut oracle);
+            let (key, value) = step(&mut prng, keys, &mut table, &mut oracle);
             assert_eq!(table.get(&key), value.as_deref());
-            let other = random.key(keys);
+            let other = draw_key(&mut prng, keys);
             assert_eq!(table.get(&other), oracle.get(&other).map(Vec::as_slice));
         }
         assert_eq!(table.len(), oracle.len());
@@ -112,10 +101,10 @@ fn short_keys_with_a_count_need_less_than_a_hundred_bytes_each() {
 
 /// Takes a checkpoint in slices while changes go on, restores it, and applies the changes since its beginning.
 fn checkpoint_while_changing(seed: u64, keys: u64, changes_per_slice: u64) -> usize {
-    let mut random = Random(seed);
+    let mut prng = Prng::new(seed);
     let (mut table, mut oracle) = (StoreTable::default(), Oracle::new());
-    for _ in 0..random.below(4 * keys) {
-        step(&mut random, keys, &mut table, &mut oracle);
+    for _ in 0..prng.below(4 * keys) {
+        step(&mut prng, keys, &mut table, &mut oracle);
     }
     let mut cursor = Cursor::default();
     let mut slices = Vec::new();
@@ -124,8 +113,8 @@ fn checkpoint_while_changing(seed: u64, keys: u64, changes_per_slice: u64) -> us
         let mut rows = StoreRowsV1 { store: 5, ..StoreRowsV1::default() };
         table.walk(&mut cursor, |key, value| rows.push(key, value));
         slices.push(encode(&rows));
-        for _ in 0..random.below(changes_per_slice) {
-            log.push(step(&mut random, keys, &mut table, &mut oracle));
+        for _ in 0..prng.below(changes_per_slice) {
+            log.push(step(&mut prng, keys, &mut table, &mut oracle));
         }
     }
     let mut restored = StoreTable::default();
