@@ -61,9 +61,27 @@ impl<R: Runtime> Target<R> {
     /// # Errors
     /// The disk's.
     pub(crate) async fn open(runtime: &R, path: &Path, method: Method) -> Result<Self, DiskError> {
+        Self::open_at(runtime, path, method, 0).await
+    }
+
+    /// As [`Target::open`]; the first write goes to `position`.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn open_at(
+        runtime: &R,
+        path: &Path,
+        method: Method,
+        position: u64,
+    ) -> Result<Self, DiskError> {
         let file = runtime.open(path, method.file_kind(), OpenMode::Existing).await?;
         let size = file.len().await?;
-        Ok(Self { runtime: runtime.clone(), file, size, method, next: Cell::new(0) })
+        Ok(Self { runtime: runtime.clone(), file, size, method, next: Cell::new(position) })
+    }
+
+    /// Where the next write goes.
+    pub(crate) fn position(&self) -> u64 {
+        self.next.get()
     }
 
     /// Writes `write_size` bytes durably, one write at a time, each behind the one before, for `duration`.
