@@ -66,6 +66,22 @@ pub const CHECKPOINT_SLICE_SIZE_MAX: usize = 64 << 20;
 /// Rows that the log puts into one slice of a checkpoint.
 pub const CHECKPOINT_SLICE_ROWS: usize = 4096;
 
+/// What a checkpoint of a log without entries has at most. Bytes.
+pub const CHECKPOINT_SIZE_MIN: u64 = 4096;
+
+/// What an entry adds to a checkpoint at most, beside its payload where that becomes state: a row, a root, a stream; a
+/// partition, its producer, a batch of that; the envelope of a slice. Bytes.
+pub const CHECKPOINT_ENTRY_GROWTH: u64 = 256;
+
+/// What a segment adds to a checkpoint at most. Bytes.
+pub const CHECKPOINT_SEGMENT_GROWTH: u64 = 128;
+
+/// Smallest size of the checkpoint files of a new log: a 32nd of a segment, but no less than this. Bytes.
+pub const CHECKPOINT_ROOM_MIN: u64 = 16 << 10;
+
+/// Largest size of the checkpoint files of a new log. Bytes.
+pub const CHECKPOINT_ROOM_MAX_AT_FIRST: u64 = 2 << 20;
+
 /// Size of one write of a checkpoint file. Bytes.
 pub const CHECKPOINT_WRITE_SIZE: usize = 256 << 10;
 

@@ -109,6 +109,9 @@ impl<R: Runtime> Log<R> {
             // It may be for want of a segment.
             shared.filler.give();
         }
+        if shared.tail.borrow().is_checkpoint_room_due() {
+            shared.keeper.give();
+        }
         // Also after a refusal: the open frame may have been closed for it.
         shared.writer.give();
         result

@@ -215,6 +215,9 @@ impl<R: Runtime> Shared<R> {
         if idle && !self.is_durability_recorded() {
             self.arm_idle_timer();
         }
+        if self.tail.borrow().is_checkpoint_room_due() {
+            self.keeper.give();
+        }
         if self.is_closed() {
             self.changed.wake_all();
         }

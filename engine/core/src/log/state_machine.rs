@@ -72,6 +72,12 @@ impl<'a> CommittedFrame<'a> {
 /// The log holds it in a `RefCell` and borrows it for one call at a time: nobody else may hold a borrow across
 /// an `.await`. From within a call [`Log::append`](super::Log::append) and everything else of the log that is
 /// synchronous may be used.
+///
+/// The log keeps room on the disk for the next checkpoint, by what entries add to it at most: a
+/// [`CHECKPOINT_ENTRY_GROWTH`](crate::limits::CHECKPOINT_ENTRY_GROWTH) each, and the size of the payload of any that is no
+/// batch; trims and deletes add nothing. Without entries it fits into
+/// [`CHECKPOINT_SIZE_MIN`](crate::limits::CHECKPOINT_SIZE_MIN). State that grows faster may find no room for its
+/// checkpoint on a full disk.
 pub trait StateMachine {
     /// Takes in one frame: in sequence order, exactly once each; at a start those behind the checkpoint.
     fn apply(&mut self, frame: &CommittedFrame<'_>);

@@ -240,3 +240,69 @@ fn frame_of(world: &World, sequence: Sequence) -> (PathBuf, u64) {
     }
     panic!("frame {sequence} is nowhere");
 }
+
+/// A disk that segments could fill to the last block.
+fn tight_world(seed: u64) -> World {
+    World::new(seed, WorldConfig { disk_capacity: 7 * (64 << 10) + 2 * 4096, ..WorldConfig::calm() })
+}
+
+#[test]
+fn a_disk_that_has_no_room_beside_segments_has_room_for_checkpoints() {
+    for seed in 0..20 {
+        let world = tight_world(seed);
+        world.start(1, fill_trim_and_go_on);
+        assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited, "seed {seed}");
+        assert!(world.coverage().of("segment-recycled") > 0);
+    }
+}
+
+/// Fills the disk with batches of ever new streams, a hundred in a frame, and deletes them.
+async fn fill_with_streams(runtime: SimRuntime) {
+    let state = Rc::new(RefCell::new(State::default()));
+    // The disk is full of segments before the first append.
+    let options = LogOptions { pool_target: 4, ..options() };
+    let (log, _) = Log::open(runtime.clone(), Path::new(FOLDER), options, state).await.unwrap();
+    runtime.sleep(Duration::from_secs(1)).await;
+    let batch = |subject| Entry { kind: EntryKind::Batch.raw(), subject, count: 1, ..Entry::default() };
+    let mut next = 0;
+    for _ in 0..4 {
+        let first = next;
+        loop {
+            let entries: Vec<DraftEntry<'_>> =
+                (next..next + 100).map(|id| DraftEntry { entry: batch(id), payload: b"batch" }).collect();
+            match log.append(&entries) {
+                Ok(_) => next += 100,
+                Err(AppendError::Busy) => log.ready().await.unwrap(),
+                Err(error) => {
+                    assert_eq!(error, AppendError::NoSpace);
+                    break;
+                }
+            }
+        }
+        log.checkpoint().await.expect("there is room for a checkpoint");
+        for id in first..next {
+            let kind = EntryKind::PartitionDeleted.raw();
+            let deletion = Entry { kind, subject: id, ..Entry::default() };
+            if id + 1 < next && log.append(&[DraftEntry { entry: deletion, payload: &[] }]).is_ok() {
+                continue;
+            }
+            let_go(&runtime, &log, deletion).await;
+        }
+        append_again(&runtime, &log, next).await;
+        let_go(&runtime, &log, trim(next + 1)).await;
+    }
+    log.close().await;
+}
+
+#[test]
+fn checkpoints_that_grow_find_room_on_a_full_disk() {
+    let mut given_up = 0;
+    for seed in 0..20 {
+        let world = tight_world(seed);
+        world.start(1, fill_with_streams);
+        assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited, "seed {seed}");
+        assert!(world.coverage().of("checkpoint-room") > 0);
+        given_up += world.coverage().of("segment-given-up");
+    }
+    assert!(given_up > 0, "no segment was given up for them");
+}

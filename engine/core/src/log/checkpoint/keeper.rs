@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use super::room::make_room_if_due;
 use super::write::write_checkpoint;
 use crate::io::Runtime;
 use crate::log::CheckpointError;
@@ -48,6 +49,7 @@ impl CheckpointRequests {
 pub(in crate::log) async fn run_keeper<R: Runtime>(shared: Rc<Shared<R>>) {
     while !shared.is_stopped() {
         write_footers(&shared).await;
+        make_room_if_due(&shared).await;
         checkpoint_if_due(&shared).await;
         retire_dead(&shared);
         shared.keeper.wait().await;
@@ -59,7 +61,8 @@ async fn checkpoint_if_due<R: Runtime>(shared: &Rc<Shared<R>>) {
     loop {
         let asked = requests.asked.get();
         let due = requests.is_due(shared.status_bytes(), shared.options.checkpoint_interval);
-        let wanted = asked > requests.done.get() || due || would_give_room(shared);
+        let measure = shared.tail.borrow().checkpoint.is_to_be_measured();
+        let wanted = asked > requests.done.get() || due || measure || would_give_room(shared);
         if shared.is_closed() || !wanted {
             return;
         }
@@ -74,7 +77,9 @@ async fn checkpoint_if_due<R: Runtime>(shared: &Rc<Shared<R>>) {
         let failed = result.is_err();
         requests.outcome.replace(result.err());
         requests.done.set(asked);
+        shared.tail.borrow_mut().checkpoint.abandon();
         shared.changed.wake_all();
+        shared.wake_ready();
         if failed {
             return;
         }

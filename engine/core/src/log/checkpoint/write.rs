@@ -32,6 +32,7 @@ pub(super) async fn write_checkpoint<R: Runtime>(shared: &Rc<Shared<R>>) -> Resu
     let replay = shared.last();
     let mut snapshot = shared.index.borrow().snapshot();
     shared.state.borrow_mut().begin_checkpoint();
+    shared.tail.borrow_mut().checkpoint.begin();
     shared.runtime.mark("checkpoint-begun");
 
     let counter = shared.superblock.borrow().newest().counter + 1;
@@ -81,6 +82,7 @@ async fn name_checkpoint<R: Runtime>(
         shared.fail(&format!("{SUPERBLOCK_NAME} could not be written: {source}"));
         return Err(CheckpointError::Disk { source });
     }
+    shared.tail.borrow_mut().checkpoint_made(name.size);
     shared.runtime.mark("checkpoint-named");
     Ok(())
 }

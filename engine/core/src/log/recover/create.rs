@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
 use crate::limits::BLOCK_SIZE;
-use crate::log::checkpoint::SUPERBLOCK_NAME;
+use crate::log::checkpoint::{SUPERBLOCK_NAME, make_checkpoint_files};
 use crate::log::format::{FRAME_MAGIC, ReplayStart, Superblock};
 use crate::log::segment::{make_segments, segment_path};
 use crate::log::{LogOptions, OpenError};
@@ -21,6 +21,7 @@ pub(super) async fn create<R: Runtime>(
 ) -> Result<Superblock, DiskError> {
     let log = LogId(runtime.random());
     let (segment, generation) = (SegmentId(0), Generation::of(Incarnation(0), 0));
+    make_checkpoint_files(runtime, folder, options.segment_size).await?;
     make_segments(runtime, folder, log, segment, generation, options).await?;
     let position = Position(BLOCK_SIZE as u32);
     let replay = ReplayStart { segment, generation, position, ..ReplayStart::default() };

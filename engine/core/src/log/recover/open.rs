@@ -11,7 +11,9 @@ use super::frame::{Expected, Refusal};
 use super::replay::{Replayed, replay};
 use crate::io::{Buffer, File, FileKind, OpenMode, Runtime};
 use crate::limits::{BLOCK_SIZE, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, SEGMENTS_FREE_AT_FIRST};
-use crate::log::checkpoint::{CheckpointRequests, SUPERBLOCK_NAME, SuperblockFile, read_checkpoint};
+use crate::log::checkpoint::{
+    CheckpointRequests, CheckpointRoom, SUPERBLOCK_NAME, SuperblockFile, checkpoint_room, read_checkpoint,
+};
 use crate::log::format::{Superblock, SuperblockChoice, choose_superblock};
 use crate::log::index::Index;
 use crate::log::read::{FooterCache, TailCache};
@@ -246,7 +248,10 @@ async fn assemble<R: Runtime>(
         files_free += usize::from(whole);
         free.push_back(FreeSegment { id, holder: None, whole });
     }
-    let start = TailStart { log, incarnation, at, segment, room, files_free };
+    let reserved = checkpoint_room(&runtime, folder).await?;
+    let measured = superblock.newest().checkpoint.map_or(0, |name| name.size);
+    let checkpoint = CheckpointRoom::new(reserved, measured, replayed.growth);
+    let start = TailStart { log, incarnation, at, segment, room, files_free, checkpoint };
     Ok(Shared {
         tail: RefCell::new(Tail::new(start, &options)),
         index: RefCell::new(index),

@@ -7,6 +7,7 @@ use super::frame::{Expected, Refusal, check_body, check_header};
 use super::reader::SegmentReader;
 use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
 use crate::limits::BLOCK_SIZE;
+use crate::log::checkpoint::growth_of_all;
 use crate::log::format::{Entry, FrameError, FrameHeader, SegmentHeader};
 use crate::log::index::Index;
 use crate::log::segment::segment_path;
@@ -24,6 +25,8 @@ pub(super) struct Replayed<R: Runtime> {
     pub(super) file: R::File,
     pub(super) frames: u64,
     pub(super) bytes: u64,
+    /// What their entries add to a checkpoint at most. Bytes.
+    pub(super) growth: u64,
     /// Highest incarnation found.
     pub(super) incarnation: Incarnation,
 }
@@ -41,7 +44,7 @@ pub(super) async fn replay<R: Runtime>(
     state: &RefCell<impl StateMachine>,
 ) -> Result<Replayed<R>, OpenError> {
     let mut entries = Vec::new();
-    let (mut frames, mut bytes) = (0, 0);
+    let (mut frames, mut bytes, mut growth) = (0, 0, 0);
     loop {
         let file = open_segment(runtime, folder, &expected).await?;
         let mut reader = SegmentReader::<R>::new(file.clone(), expected.segment_size);
@@ -55,6 +58,7 @@ pub(super) async fn replay<R: Runtime>(
             state.borrow_mut().apply(&CommittedFrame::new(&header, &entries, frame, true));
             frames += 1;
             bytes += u64::from(header.length);
+            growth += growth_of_all(&entries);
             expected.at = goes_on_behind(&header, &applied);
             expected.incarnation = header.incarnation;
             if applied.rolled.is_some() {
@@ -63,7 +67,7 @@ pub(super) async fn replay<R: Runtime>(
         };
         if let Some(refusal) = refusal {
             let incarnation = expected.incarnation;
-            return Ok(Replayed { expected, refusal, file, frames, bytes, incarnation });
+            return Ok(Replayed { expected, refusal, file, frames, bytes, growth, incarnation });
         }
     }
 }

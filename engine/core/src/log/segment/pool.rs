@@ -300,6 +300,26 @@ async fn begin_life<R: Runtime>(
     maker.finish(free.id, file, shared.next_generation(), written).await.map(Some)
 }
 
+/// Removes a segment that is not needed for the reserve, so that there is room for something else; `false` if there is
+/// none, or its readers have not let go.
+pub(in crate::log) async fn give_up_segment<R: Runtime>(shared: &Shared<R>) -> Result<bool, DiskError> {
+    if shared.tail.borrow().spare() <= SEGMENTS_RESERVED {
+        return Ok(false);
+    }
+    let free = take_free(shared);
+    if free.as_ref().is_some_and(|free| free.whole) {
+        shared.tail.borrow_mut().remove_file();
+    }
+    let ready = if free.is_none() { shared.tail.borrow_mut().remove_segment() } else { None };
+    let Some(id) = free.map(|free| free.id).or(ready) else { return Ok(false) };
+    match shared.runtime.remove(&segment_path(&shared.folder, id)).await {
+        Ok(()) | Err(DiskError::NotFound { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    shared.runtime.sync_folder(&shared.folder).await?;
+    Ok(true)
+}
+
 /// Takes a free segment that nobody reads any more.
 fn take_free<R: Runtime>(shared: &Shared<R>) -> Option<FreeSegment<R>> {
     let mut free = shared.free.borrow_mut();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::io::{Buffer, Runtime};
 use crate::limits::BLOCK_SIZE;
 use crate::log::CommittedFrame;
+use crate::log::checkpoint::growth_of_all;
 use crate::log::format::{FrameHeader, ReplayStart};
 use crate::log::index::Applied;
 use crate::log::shared::Shared;
@@ -28,6 +29,7 @@ pub(in crate::log) fn commit_ready<R: Runtime>(shared: &Rc<Shared<R>>) {
             }
         };
         let Some(frame) = frame else { break };
+        shared.tail.borrow_mut().checkpoint.commit(growth_of_all(&frame.entries));
         let applied = shared.index.borrow_mut().apply(&frame.header, &frame.entries);
         if applied.batches {
             shared.cache.borrow_mut().insert(&frame.header, Rc::clone(&frame.buffer), frame.capacity);

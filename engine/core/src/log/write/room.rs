@@ -16,9 +16,10 @@
 //! 1. *A segment that is left with one spare holds no record.* An ordinary frame in it would have left two spare, and
 //!    only the roll that leaves the segment takes one of them.
 //! 2. *With nothing spare there is a segment that can be retired, and room to say so.* Spare fell to nothing by the
-//!    roll out of such a segment: it is ended and without live bytes, so two checkpoints, which take no room here,
-//!    make it dead. Of the segment behind the roll relief leaves a block, and only retirement takes it. So when it
-//!    is taken a retirement is in it: committed, it makes a segment spare; torn, its place is free again.
+//!    roll out of such a segment: it is ended and without live bytes, so two checkpoints, which take no room here
+//!    ([`CheckpointRoom`](crate::log::checkpoint::CheckpointRoom) says why), make it dead. Of the segment behind the
+//!    roll relief leaves a block, and only retirement takes it. So when it is taken a retirement is in it: committed,
+//!    it makes a segment spare; torn, its place is free again.
 //! 3. *With a segment spare there is a frame that fits*, behind a roll, whose room and whose footer's are kept in
 //!    every segment.
 //!
@@ -26,7 +27,8 @@
 //! is given back in the end. A crash changes nothing: what recovery finds is the state after some frame, and all of
 //! the above holds after every frame; a start by itself writes no frame, but after damage that was accepted, and
 //! that one is relief. Files become spare only once their size and name are durable, so that no loss of power takes
-//! them. A folder made before there was a reserve takes no ordinary frames until it has one.
+//! them. A folder made before there was a reserve takes no ordinary frames until it has one. A spare segment is given up
+//! for larger checkpoint files only while there are more than two, so that these are what ordinary frames find.
 
 use crate::limits::{BLOCK_SIZE, RETIREMENT_ROOM, SEGMENTS_RESERVED};
 use crate::log::format::footer_size;

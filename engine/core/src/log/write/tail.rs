@@ -10,10 +10,11 @@ use super::durability::DurabilityTracker;
 use super::{Purpose, Room};
 use crate::io::Runtime;
 use crate::limits::{BLOCK_SIZE, FRAMES_QUEUED_MAX, SEGMENTS_RESERVED, WRITES_IN_FLIGHT_MAX};
+use crate::log::checkpoint::{CheckpointRoom, growth_of};
 use crate::log::format::{Entry, EntryKind, FrameHeader, ReplayStart};
 use crate::log::segment::Segment;
 use crate::log::{AppendError, DraftEntry, LogOptions};
-use crate::model::{Incarnation, LogId, Position, Sequence};
+use crate::model::{Incarnation, LogId, Position, SegmentId, Sequence};
 
 /// A frame whose sequence number is given, and whose place is planned.
 enum Queued<B> {
@@ -51,6 +52,7 @@ pub(in crate::log) struct TailStart<R: Runtime> {
     pub(in crate::log) room: Room,
     /// Free files whose size and name are durable.
     pub(in crate::log) files_free: usize,
+    pub(in crate::log) checkpoint: CheckpointRoom,
 }
 
 /// The growing end of the log.
@@ -78,6 +80,8 @@ pub(in crate::log) struct Tail<R: Runtime> {
     files_free: usize,
     /// The last attempt to make a segment found no room.
     pub(in crate::log) no_space: bool,
+    /// Room for what is appended in the checkpoints to come.
+    pub(in crate::log) checkpoint: CheckpointRoom,
     /// An append was refused for want of a segment, or of a file behind it.
     wanted: bool,
     size_target: usize,
@@ -104,6 +108,7 @@ impl<R: Runtime> Tail<R> {
             pool: VecDeque::new(),
             files_free: start.files_free,
             no_space: false,
+            checkpoint: start.checkpoint,
             wanted: false,
             size_target: options.frame_size_target,
             size_max: options.frame_size_max,
@@ -121,6 +126,10 @@ impl<R: Runtime> Tail<R> {
         if purpose == Purpose::Ordinary && self.spare() < SEGMENTS_RESERVED {
             return Err(self.refuse_for_room());
         }
+        let growth = drafts.iter().map(|draft| growth_of(draft.entry.kind, draft.payload.len())).sum();
+        if purpose == Purpose::Ordinary && !self.checkpoint.allows(growth, self.spare()) {
+            return Err(if self.checkpoint.is_full() { AppendError::NoSpace } else { AppendError::Busy });
+        }
         let mut size = self.size_with(drafts, purpose);
         let rows = self.builder.entry_count() + drafts.len();
         let full = size > self.size_target || !self.room.allows(size, rows, purpose, self.spare());
@@ -136,6 +145,7 @@ impl<R: Runtime> Tail<R> {
             self.make_room(size, drafts.len(), purpose)?;
         }
         self.builder.push(drafts, |size| runtime.allocate_dirty(size));
+        self.checkpoint.append(growth);
         Ok(self.next)
     }
 
@@ -162,7 +172,8 @@ impl<R: Runtime> Tail<R> {
     /// Whether appends need not be refused as busy.
     pub(in crate::log) fn is_ready(&self) -> bool {
         let waits = self.wanted && !self.no_space;
-        self.queue.len() < FRAMES_QUEUED_MAX && !waits
+        let checkpoint_waits = self.checkpoint.is_wanted() && !self.checkpoint.is_full();
+        self.queue.len() < FRAMES_QUEUED_MAX && !waits && !checkpoint_waits
     }
 
     /// A segment is ready for use. `was_free`: its file was among those of [`Tail::add_file`].
@@ -191,6 +202,22 @@ impl<R: Runtime> Tail<R> {
     pub(in crate::log) fn remove_file(&mut self) {
         assert!(self.files_free > 0, "every free file was counted");
         self.files_free -= 1;
+    }
+
+    /// Takes back a segment that is ready, and that no planned roll takes.
+    pub(in crate::log) fn remove_segment(&mut self) -> Option<SegmentId> {
+        let segment = if self.pool.len() > self.rolls_queued { self.pool.pop_back() } else { None };
+        segment.map(|segment| segment.id)
+    }
+
+    /// A checkpoint of `size` bytes is in force.
+    pub(in crate::log) fn checkpoint_made(&mut self, size: u64) {
+        self.checkpoint.end(size, self.spare());
+    }
+
+    /// Whether there is something to do for the room of checkpoints.
+    pub(in crate::log) fn is_checkpoint_room_due(&self) -> bool {
+        self.checkpoint.is_due(self.spare())
     }
 
     /// Segments behind those that are written to or that a planned roll takes: ready, or free and whole.
@@ -295,6 +322,7 @@ impl<R: Runtime> Tail<R> {
         }
         self.queue.push_back(Queued::Roll { sequence: self.next });
         self.rolls_queued += 1;
+        self.checkpoint.append(growth_of(EntryKind::Roll.raw(), 0));
         self.next = self.next.next();
         self.room.roll();
         Ok(())
