@@ -16,9 +16,10 @@ With --data, a demo that was killed goes on where it was when it is started agai
 Examples:
   thalweg demo
   thalweg demo chapter1.txt chapter2.txt --copies 20
+  zcat book.gz | thalweg demo -
   thalweg demo book.txt --data ./demo-data --shards 1 --json")]
 pub struct DemoArgs {
-    /// Text files, read one after the other. Default: the sources of the packages that this program was
+    /// Text files, read one after the other; `-` is standard input. At most 256 MiB in all. Default: the sources of the packages that this program was
     /// built from.
     #[arg(value_name = "TEXT")]
     pub texts: Vec<PathBuf>,

@@ -21,9 +21,10 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let corpus = corpus.map_err(|error| {
         let code = match &error {
             CorpusError::Unreadable { .. } | CorpusError::NoDefault { .. } => ExitCode::NotFound,
-            CorpusError::TooLarge { .. } | CorpusError::WordTooLong { .. } | CorpusError::Empty => {
-                ExitCode::Usage
-            }
+            CorpusError::TooLarge { .. }
+            | CorpusError::TooManyLines { .. }
+            | CorpusError::WordTooLong { .. }
+            | CorpusError::Empty => ExitCode::Usage,
         };
         Failure::new(code, error.to_string())
     })?;

@@ -1,5 +1,7 @@
 //! `thalweg streams`.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use thalweg_engine::catalog::TopicSettings;
 use thalweg_engine::model::TopicName;
 use thalweg_runtime::Engine;
 use thalweg_streams::Topology;
+use thalweg_streams::limits::YAML_FILE_SIZE_MAX;
 use thalweg_streams::runner::RunnerOptions;
 use thalweg_streams::yaml::YamlTopology;
 
@@ -21,9 +24,6 @@ use crate::topologies::{Running, Totals};
 
 /// How often the tasks are asked how far they are.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-
-/// Largest topology file. Bytes.
-const FILE_SIZE_MAX: u64 = 16 << 20;
 
 /// Does what `args` say.
 ///
@@ -42,12 +42,14 @@ fn read(path: &Path) -> Result<YamlTopology, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::new(ExitCode::NotFound, format!("{} cannot be read: {error}", path.display()))
     };
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > FILE_SIZE_MAX {
-        let message = format!("{} has {size} bytes; the limit is {FILE_SIZE_MAX}", path.display());
+    let file = File::open(path).map_err(unreadable)?;
+    // One byte more than the limit shows that it is exceeded, even by a file without end.
+    let mut bytes = Vec::new();
+    file.take(YAML_FILE_SIZE_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > YAML_FILE_SIZE_MAX {
+        let message = format!("{} is larger than {YAML_FILE_SIZE_MAX} bytes", path.display());
         return Err(Failure::new(ExitCode::Usage, message));
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::new(ExitCode::Usage, format!("{} is not UTF-8 at byte {at}", path.display()))

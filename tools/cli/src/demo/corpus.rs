@@ -1,6 +1,7 @@
 //! The text to count, cut into lines.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use hashbrown::HashMap;
@@ -8,7 +9,16 @@ use hashbrown::HashMap;
 use super::words::Words;
 
 /// Largest text, all files together. Bytes.
-pub const CORPUS_SIZE_MAX: usize = 1 << 30;
+pub const CORPUS_SIZE_MAX: usize = 256 << 20;
+
+/// Most lines of a text, all files together: each takes memory beside its bytes.
+pub const CORPUS_LINES_MAX: usize = 32 << 20;
+
+/// Bytes of one read.
+const READ_SIZE: usize = 1 << 20;
+
+/// Stands for standard input among the files.
+const STANDARD_INPUT: &str = "-";
 
 /// Longest line: a longer one is cut between two words. Bytes.
 pub const LINE_SIZE_MAX: usize = 64 << 10;
@@ -36,6 +46,14 @@ pub enum CorpusError {
         /// The file that is too much.
         path: PathBuf,
         /// [`CORPUS_SIZE_MAX`].
+        limit: usize,
+    },
+    /// All files together have too many lines.
+    #[error("the text has more than {limit} lines with {path:?}; give fewer files, or --copies instead")]
+    TooManyLines {
+        /// The file that is too much.
+        path: PathBuf,
+        /// [`CORPUS_LINES_MAX`].
         limit: usize,
     },
     /// A word exceeds the limit: the file is hardly text.
@@ -71,12 +89,13 @@ pub struct Corpus {
 const _: () = assert!(CORPUS_SIZE_MAX <= u32::MAX as usize, "a line's place fits into 32 bits");
 
 impl Corpus {
-    /// Reads `paths`, one after the other.
+    /// Reads `paths`, one after the other; `-` is standard input.
     ///
     /// # Errors
     /// [`CorpusError`].
     pub fn read(paths: &[PathBuf]) -> Result<Self, CorpusError> {
         let name = match paths {
+            [one] if one.as_os_str() == STANDARD_INPUT => "standard input".to_owned(),
             [one] => one.display().to_string(),
             many => format!("{} files", many.len()),
         };
@@ -161,59 +180,80 @@ impl Corpus {
         counts
     }
 
+    /// Reads a file piece by piece, so that one without end is refused at the limit.
     fn add_file(&mut self, path: &Path) -> Result<(), CorpusError> {
         let unreadable = |source| CorpusError::Unreadable { path: path.to_owned(), source };
-        let size = fs::metadata(path).map_err(unreadable)?.len();
-        if size > (CORPUS_SIZE_MAX - self.bytes.len()) as u64 {
-            return Err(CorpusError::TooLarge { path: path.to_owned(), limit: CORPUS_SIZE_MAX });
+        let too_large = || CorpusError::TooLarge { path: path.to_owned(), limit: CORPUS_SIZE_MAX };
+        let mut input: Box<dyn Read> = if path.as_os_str() == STANDARD_INPUT {
+            Box::new(std::io::stdin())
+        } else {
+            let file = File::open(path).map_err(unreadable)?;
+            if file.metadata().map_err(unreadable)?.len() > (CORPUS_SIZE_MAX - self.bytes.len()) as u64 {
+                return Err(too_large());
+            }
+            Box::new(file)
+        };
+        let file_start = self.bytes.len();
+        let mut rest = file_start;
+        loop {
+            let read = input.by_ref().take(READ_SIZE as u64).read_to_end(&mut self.bytes);
+            let is_end = read.map_err(unreadable)? < READ_SIZE;
+            if self.bytes.len() > CORPUS_SIZE_MAX {
+                return Err(too_large());
+            }
+            rest = self.add_lines(path, file_start, rest, is_end)?;
+            if is_end {
+                return Ok(());
+            }
         }
-        let start = self.bytes.len();
-        let text = fs::read(path).map_err(unreadable)?;
-        if text.len() > CORPUS_SIZE_MAX - start {
-            // It grew while it was read, or is no plain file.
-            return Err(CorpusError::TooLarge { path: path.to_owned(), limit: CORPUS_SIZE_MAX });
-        }
-        let mut at = start;
-        for line in text.split_inclusive(|&byte| byte == b'\n') {
-            let end = at + line.strip_suffix(b"\n").map_or(line.len(), <[u8]>::len);
-            self.add_line(path, &text, (at, end), start)?;
-            at += line.len();
-        }
-        self.bytes.extend_from_slice(&text);
-        Ok(())
     }
 
-    /// Adds the line that will lie at `from..to`, in pieces if it is long.
-    fn add_line(
+    /// Adds the lines that begin at `from`, as far as they are known: to the end of what was read if `is_end`.
+    /// Returns where the first line begins that was not added.
+    fn add_lines(
         &mut self,
         path: &Path,
-        text: &[u8],
-        (mut from, to): (usize, usize),
         file_start: usize,
-    ) -> Result<(), CorpusError> {
-        while to - from > LINE_SIZE_MAX {
-            let rest = &text[from - file_start..to - file_start];
-            let cut = cut_between_words(rest, LINE_SIZE_MAX);
-            if cut > WORD_SIZE_MAX {
-                let at = from - file_start;
-                return Err(CorpusError::WordTooLong { path: path.to_owned(), at, limit: WORD_SIZE_MAX });
+        mut from: usize,
+        is_end: bool,
+    ) -> Result<usize, CorpusError> {
+        while from < self.bytes.len() {
+            let Some((length, end)) = line_of(&self.bytes[from..], is_end) else {
+                if self.bytes.len() - from > WORD_SIZE_MAX {
+                    let at = from - file_start;
+                    return Err(CorpusError::WordTooLong { path: path.to_owned(), at, limit: WORD_SIZE_MAX });
+                }
+                break;
+            };
+            if self.lines.len() == CORPUS_LINES_MAX {
+                return Err(CorpusError::TooManyLines { path: path.to_owned(), limit: CORPUS_LINES_MAX });
             }
-            self.lines.push((from as u32, (from + cut) as u32));
-            from += cut;
+            self.lines.push((from as u32, (from + length) as u32));
+            from += length + end;
         }
-        self.lines.push((from as u32, to as u32));
-        Ok(())
+        Ok(from)
     }
 }
 
-/// Where to cut `line`: behind the last byte before `limit` that is in no word, else behind the first one
-/// after it, else at the end.
-fn cut_between_words(line: &[u8], limit: usize) -> usize {
-    let separates = |byte: &u8| !Words::is_word_byte(*byte);
-    match line[..limit].iter().rposition(separates) {
-        Some(at) => at + 1,
-        None => line[limit..].iter().position(separates).map_or(line.len(), |at| limit + at + 1),
+/// The length of the first line of `text` and of its end, or nothing if more of it must be read, or if it
+/// begins with a word that is too long. A long line is cut behind the last byte before the limit that is in no
+/// word, else behind the first one after it. `is_end`: nothing follows `text`.
+fn line_of(text: &[u8], is_end: bool) -> Option<(usize, usize)> {
+    let head = &text[..text.len().min(LINE_SIZE_MAX + 1)];
+    if let Some(length) = head.iter().position(|&byte| byte == b'\n') {
+        return Some((length, 1));
     }
+    let separates = |byte: &u8| !Words::is_word_byte(*byte);
+    if text.len() > LINE_SIZE_MAX {
+        if let Some(at) = head[..LINE_SIZE_MAX].iter().rposition(separates) {
+            return Some((at + 1, 0));
+        }
+        let word = &text[..text.len().min(WORD_SIZE_MAX + 1)];
+        if let Some(at) = word.iter().position(separates) {
+            return Some(if word[at] == b'\n' { (at, 1) } else { (at + 1, 0) });
+        }
+    }
+    (is_end && text.len() <= WORD_SIZE_MAX).then_some((text.len(), 0))
 }
 
 #[cfg(test)]
@@ -222,9 +262,9 @@ mod tests {
 
     fn corpus(text: &[u8], test: &str) -> Result<Corpus, CorpusError> {
         let path = std::env::temp_dir().join(format!("thalweg-corpus-{test}-{}", std::process::id()));
-        fs::write(&path, text).expect("the temporary folder can be written");
+        std::fs::write(&path, text).expect("the temporary folder can be written");
         let corpus = Corpus::read(std::slice::from_ref(&path));
-        fs::remove_file(&path).expect("the file was just written");
+        std::fs::remove_file(&path).expect("the file was just written");
         corpus
     }
 
@@ -252,6 +292,15 @@ mod tests {
         assert!(corpus.line_count() > 1);
         assert!((0..corpus.line_count()).all(|i| corpus.line(i).len() <= LINE_SIZE_MAX));
         assert_eq!(corpus.count().get(&b"word"[..]), Some(&100_000));
+    }
+
+    #[test]
+    fn lines_are_the_same_wherever_a_read_ends() {
+        let text: Vec<u8> = (0..600_000u32).flat_map(|i| format!("{i}\n").into_bytes()).collect();
+        assert!(text.len() > 3 * READ_SIZE);
+        let corpus = corpus(&text, "pieces").unwrap();
+        assert_eq!(corpus.line_count(), 600_000);
+        assert!((0..600_000).all(|i| corpus.line(i) == i.to_string().as_bytes()));
     }
 
     #[test]

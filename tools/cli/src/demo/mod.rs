@@ -10,7 +10,9 @@ mod run;
 mod watch;
 mod words;
 
-pub use corpus::{CORPUS_SIZE_MAX, Corpus, CorpusError, Counts, LINE_SIZE_MAX, WORD_SIZE_MAX};
+pub use corpus::{
+    CORPUS_LINES_MAX, CORPUS_SIZE_MAX, Corpus, CorpusError, Counts, LINE_SIZE_MAX, WORD_SIZE_MAX,
+};
 pub use progress::{Position, Progress};
 pub use report::{Latency, Report};
 pub use run::{Demo, latency_histogram};

@@ -18,6 +18,8 @@ fn a_text_that_is_not_utf_8_is_counted_by_its_bytes() {
     assert_eq!((&report["verified"], &report["shards"]), (&json!(true), &json!(1)));
     assert!(report["words_per_s"].as_f64().unwrap() > 0.0);
     assert!(!report["flush_method"].as_str().unwrap().is_empty());
+    let piped = place.pipe(b"one two one", "demo - --shards 1 --json").json();
+    assert_eq!(piped["top"], json!([["one", 2], ["two", 1]]));
     let left: Vec<_> =
         std::fs::read_dir(place.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "its folder is gone: {left:?}");
@@ -45,6 +47,9 @@ fn texts_that_cannot_be_counted_are_refused_before_anything_is_made() {
     place.run("demo nothing --data d").fails(3, &["\"nothing\" cannot be read"]);
     place.run("demo empty --data d").fails(2, &["no word"]);
     place.run("demo signs --data d").fails(2, &["no word"]);
+    place.run("demo /dev/zero --data d").fails(2, &["larger than 268435456 bytes with \"/dev/zero\""]);
+    place.run("demo . --data d").fails(3, &["\".\" cannot be read"]);
+    place.pipe(b"-- --\n", "demo - --data d").fails(2, &["no word"]);
     place.run("demo word --data d").fails(2, &["\"word\" holds a word of more than 1048576 bytes"]);
     assert!(!place.path("d").exists());
 }

@@ -138,6 +138,7 @@ fn what_is_wrong_with_a_topology_is_said_before_anything_runs() {
     refused(&with("{to: word-counts}", "{merge: other}"), &["t.yaml:7:", "other"]);
     refused(&with("steps:", "steps: ["), &["t.yaml:"]);
     refused(b"topology: \xff\n", &["t.yaml is not UTF-8 at byte 10"]);
+    place.run("streams test /dev/zero").fails(2, &["/dev/zero is larger than 1048576 bytes"]);
     place.run("streams run nothing.yaml --data d").fails(3, &["nothing.yaml cannot be read"]);
 }
 
