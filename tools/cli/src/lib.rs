@@ -14,6 +14,7 @@ pub mod command;
 pub mod demo;
 pub mod exit;
 pub mod output;
+pub mod records;
 pub mod session;
 pub mod signal;
 pub mod topologies;

@@ -10,6 +10,8 @@ use super::DataArgs;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Each line is one record; its bytes are taken as they are, without the line's end. On return all are durable.
+When the input pauses for 100 ms, what has come of it is appended, so that it may be one that lives on, as of
+`tail -f`. Interrupted, the command appends the lines that it has read, says how many, and ends with code 130.
 A line that is too long ends the command; the lines before it are appended then.
 
 Examples:

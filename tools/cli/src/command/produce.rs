@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use thalweg_engine::catalog::Topic;
@@ -15,7 +17,9 @@ use crate::args::ProduceArgs;
 use crate::clock;
 use crate::exit::{ExitCode, Failure};
 use crate::output::{print_json, print_line};
+use crate::records::{Lines, Next, Pieces};
 use crate::session::{self, with_causes};
+use crate::signal::Interrupt;
 
 /// A batch is sent when it has this many bytes.
 const BATCH_SIZE: usize = 256 << 10;
@@ -26,31 +30,49 @@ const BATCHES_IN_FLIGHT: usize = 32;
 /// Records without key go to one partition until so many of them were appended there.
 const STICKY_RECORDS: u64 = 1000;
 
+/// Records that were read wait for more of their batch this long.
+const LINGER: Duration = Duration::from_millis(100);
+
 /// Does what `args` say.
 ///
 /// # Errors
 /// A [`Failure`].
 pub fn run(args: &ProduceArgs) -> Result<(), Failure> {
-    let input: Box<dyn Read> = match &args.file {
+    let interrupt = Interrupt::listen()?;
+    let input: Box<dyn Read + Send> = match &args.file {
         None => Box::new(std::io::stdin()),
-        Some(path) => Box::new(File::open(path).map_err(|error| {
-            Failure::new(ExitCode::NotFound, format!("{} cannot be read: {error}", path.display()))
-        })?),
+        Some(path) => Box::new(open(path)?),
     };
     let engine = session::open(&args.data)?;
-    let outcome = Producer::new(&engine.client(), args).and_then(|producer| producer.run(input));
-    let Appends { records, bytes, ranges } = session::close(engine, outcome)?;
+    let outcome = Producer::new(&engine.client(), args)
+        .and_then(|producer| producer.run(&Pieces::of(input), &interrupt));
+    let (appends, was_interrupted) = session::close(engine, outcome)?;
+    let Appends { records, bytes, ranges } = appends;
     if args.json {
         let rows = ranges.iter().enumerate().filter_map(|(partition, range)| {
             let (start, end) = range.as_ref()?;
             Some(json!({"partition": partition, "start": start.0, "end": end.0}))
         });
         let rows: Vec<Value> = rows.collect();
-        return print_json(
-            &json!({"topic": args.topic, "records": records, "bytes": bytes, "partitions": rows}),
-        );
+        print_json(&json!({"topic": args.topic, "records": records, "bytes": bytes, "partitions": rows}))?;
+    } else {
+        print_line(&format!("appended {records} records of {bytes} bytes to {}", args.topic))?;
     }
-    print_line(&format!("appended {records} records of {bytes} bytes to {}", args.topic))
+    if was_interrupted {
+        return Err(Failure::new(ExitCode::Interrupted, "interrupted; what was read is appended"));
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    let unreadable = |error: std::io::Error| {
+        Failure::new(ExitCode::NotFound, format!("{} cannot be read: {error}", path.display()))
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(unreadable(ErrorKind::IsADirectory.into()));
+    }
+    Ok(file)
 }
 
 /// What was appended.
@@ -68,6 +90,13 @@ struct InFlight {
     answer: Pending<Result<Appended, AppendError>>,
 }
 
+/// Why no more was taken.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum End {
+    OfInput,
+    Interrupted,
+}
+
 struct Producer {
     client: Client,
     topic: Topic,
@@ -77,6 +106,8 @@ struct Producer {
     in_flight: VecDeque<InFlight>,
     appends: Appends,
     keyless: u64,
+    /// Since when the oldest record that was not sent has waited.
+    waiting_since: Option<Instant>,
     /// Records known durable.
     appended: u64,
     /// Why an append was refused; nothing more is sent then.
@@ -106,22 +137,19 @@ impl Producer {
             in_flight: VecDeque::new(),
             appends: Appends { records: 0, bytes: 0, ranges: vec![None; count] },
             keyless: 0,
+            waiting_since: None,
             appended: 0,
             refusal: None,
         })
     }
 
-    /// Appends every line of `input`. A line that is refused ends it, once those before it are durable.
-    fn run(mut self, input: impl Read) -> Result<Appends, Failure> {
-        let taken = self.take(input);
-        for partition in 0..self.builders.len() {
-            self.send(partition);
-        }
-        while !self.in_flight.is_empty() {
-            self.await_oldest();
-        }
+    /// Appends every line of `input`; returns what was appended, and whether an interrupt came before the
+    /// end. A line that is refused ends it, once those before it are durable.
+    fn run(mut self, input: &Pieces, interrupt: &Interrupt) -> Result<(Appends, bool), Failure> {
+        let taken = self.take(input, interrupt);
+        self.settle();
         match self.refusal {
-            None => taken.map(|()| self.appends),
+            None => taken.map(|end| (self.appends, end == End::Interrupted)),
             Some(Failure { code, message }) => {
                 let message = format!("{message}; {} records were appended", self.appended);
                 Err(Failure::new(code, message))
@@ -129,25 +157,54 @@ impl Producer {
         }
     }
 
-    /// Takes every line of `input` into batches, and sends those that are full, until an append is refused.
-    fn take(&mut self, input: impl Read) -> Result<(), Failure> {
-        let mut input = BufReader::with_capacity(1 << 20, input);
-        let mut line = Vec::new();
+    /// Takes lines of `input` into batches until its end or an interrupt or until an append is refused. Sends
+    /// batches that are full, and all of them when the input pauses or the oldest record has waited long
+    /// enough.
+    fn take(&mut self, input: &Pieces, interrupt: &Interrupt) -> Result<End, Failure> {
+        let mut lines = Lines::default();
         while self.refusal.is_none() {
-            line.clear();
-            // One byte more than a record can hold shows that the line is too long.
-            let limit = RECORD_SIZE_MAX as u64 + 1;
-            let read = (&mut input).take(limit).read_until(b'\n', &mut line);
-            let read = read.map_err(|error| Failure::failed(format!("the input cannot be read: {error}")))?;
-            if read == 0 {
-                break;
+            if interrupt.is_requested() {
+                let begun = lines.begun().len();
+                if begun > 0 {
+                    eprintln!("note: a line of which {begun} bytes had come was left out");
+                }
+                return Ok(End::Interrupted);
             }
-            if line.last() == Some(&b'\n') {
-                line.pop();
+            match input.next(LINGER) {
+                Next::Piece(piece) => lines.take(&piece, RECORD_SIZE_MAX, |line| self.push(line))?,
+                Next::Nothing => self.settle(),
+                Next::End if lines.begun().is_empty() => break,
+                Next::End => {
+                    self.push(lines.begun())?;
+                    break;
+                }
+                Next::Failed(error) => {
+                    let before = self.appends.records;
+                    let message =
+                        format!("the input cannot be read: {error}; {before} records were appended");
+                    return Err(Failure::failed(message));
+                }
             }
-            self.push(&line)?;
+            if self.waiting_since.is_some_and(|since| since.elapsed() >= LINGER) {
+                self.send_all();
+            }
         }
-        Ok(())
+        Ok(End::OfInput)
+    }
+
+    /// Sends everything, and waits until it is durable.
+    fn settle(&mut self) {
+        self.send_all();
+        while !self.in_flight.is_empty() {
+            self.await_oldest();
+        }
+    }
+
+    fn send_all(&mut self) {
+        for partition in 0..self.builders.len() {
+            self.send(partition);
+        }
+        self.waiting_since = None;
     }
 
     fn push(&mut self, line: &[u8]) -> Result<(), Failure> {
@@ -164,10 +221,12 @@ impl Producer {
         }
         pushed.map_err(|error| {
             let before = self.appends.records;
+            let reason = refusal(&error, line.len());
             let message =
-                format!("line {} was refused: {error}; the {before} before it are appended", before + 1);
+                format!("line {} was refused: {reason}; the {before} before it are appended", before + 1);
             Failure::new(ExitCode::Usage, message)
         })?;
+        self.waiting_since.get_or_insert_with(clock::now);
         self.appends.records += 1;
         self.appends.bytes += line.len() as u64;
         if self.builders[partition].size() >= BATCH_SIZE {
@@ -220,6 +279,22 @@ impl Producer {
             Err(error) => Failure::failed(error.to_string()),
         };
         self.refusal.get_or_insert(refusal);
+    }
+}
+
+/// Why a line of `length` bytes is no record.
+fn refusal(error: &BatchError, length: usize) -> String {
+    match *error {
+        BatchError::RecordTooLarge { limit, .. } if length > limit => {
+            format!("it is longer than the limit of {limit} bytes")
+        }
+        BatchError::RecordTooLarge { size, limit } => {
+            let (own, most) = (size - length, limit - (size - length));
+            format!(
+                "it has {length} bytes and takes {own} more as a record; the limit of {limit} leaves {most}"
+            )
+        }
+        _ => error.to_string(),
     }
 }
 

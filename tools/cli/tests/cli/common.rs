@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
@@ -77,8 +77,19 @@ impl Place {
 
     /// Starts `thalweg` without waiting for its end.
     pub(crate) fn start(&self, arguments: &str) -> Started {
+        self.start_with(Stdio::null(), arguments)
+    }
+
+    /// Starts `thalweg` with an input that stays open, and that the test writes into.
+    pub(crate) fn start_fed(&self, arguments: &str) -> (Started, ChildStdin) {
+        let mut started = self.start_with(Stdio::piped(), arguments);
+        let input = started.child.stdin.take().unwrap();
+        (started, input)
+    }
+
+    fn start_with(&self, stdin: Stdio, arguments: &str) -> Started {
         let mut command = Command::new(THALWEG);
-        command.args(arguments.split(' ')).current_dir(&self.0).stdin(Stdio::null());
+        command.args(arguments.split(' ')).current_dir(&self.0).stdin(stdin);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = BufReader::new(child.stderr.take().unwrap());
         Started { child, said }
@@ -100,6 +111,21 @@ impl Place {
             }
         }
         files
+    }
+
+    /// Waits until the first segment of shard 0 of `d` holds `part`.
+    #[expect(clippy::disallowed_methods, reason = "another process writes the file")]
+    pub(crate) fn await_in_log(&self, part: &[u8]) {
+        let mut start = vec![0; 1 << 20];
+        for _ in 0..3000 {
+            let mut file = std::fs::File::open(self.path("d/shard-000/segment-00000000")).unwrap();
+            std::io::Read::read_exact(&mut file, &mut start).unwrap();
+            if start.windows(part.len()).any(|window| window == part) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("the log never held {:?}", String::from_utf8_lossy(part));
     }
 
     /// Changes a file in place.
@@ -188,13 +214,24 @@ impl Started {
     }
 
     /// Sends it the interrupt of a terminal, and waits for its end.
-    pub(crate) fn interrupt(mut self) -> Ended {
-        let sent = Command::new("kill").args(["-INT", &self.pid().to_string()]).status().unwrap();
+    pub(crate) fn interrupt(self) -> Ended {
+        self.signal("-INT")
+    }
+
+    /// Sends it a signal, and waits for its end.
+    pub(crate) fn signal(mut self, signal: &str) -> Ended {
+        let sent = Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap();
         assert!(sent.success());
         let mut stderr = String::new();
         std::io::Read::read_to_string(&mut self.said, &mut stderr).unwrap();
         let output = self.child.wait_with_output().unwrap();
         Ended::from(Output { stderr: stderr.into_bytes(), ..output })
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Reads the first line that it prints, then closes its standard output and waits for its end.

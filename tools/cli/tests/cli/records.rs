@@ -1,6 +1,7 @@
 //! `thalweg produce` and `thalweg consume`.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use serde_json::json;
 
@@ -58,6 +59,7 @@ fn lines_without_key_take_turns_and_a_partition_can_be_named() {
     assert_eq!(ends, [1000, 1000, 502]);
     let last = place.run("consume lines --partition 2 --from 499 --data d").succeeds();
     assert_eq!(last.text(), "2499\none\ntwo\n", "the last line needs no end");
+    place.run("produce lines --file / --data d").fails(3, &["/ cannot be read: is a directory"]);
     place.run("produce lines --file nothing.txt --data d").fails(3, &["nothing.txt cannot be read"]);
 }
 
@@ -106,8 +108,14 @@ fn a_record_over_the_limit_is_refused_and_those_before_it_are_appended() {
     input.extend_from_slice(b"\nlast\n");
     place
         .pipe(&input, "produce lines --data d")
-        .fails(2, &["line 3 was refused", "limit of 15728640", "the 2 before it"]);
+        .fails(2, &["line 3 was refused: it is longer than the limit of 15728640 bytes", "the 2 before it"]);
     assert_eq!(place.run("consume lines --data d").succeeds().text(), "first\nsecond\n");
+    // What a record takes beside the line is told apart from it.
+    let whole = vec![b'b'; 15 << 20];
+    place.pipe(&whole, "produce lines --data d").fails(
+        2,
+        &["line 1 was refused: it has 15728640 bytes and takes 20 more", "limit of 15728640 leaves 15728620"],
+    );
     // One that is as large as a record may be goes through.
     let large = vec![b'b'; (15 << 20) - 100];
     place.pipe(&large, "produce lines --data d").succeeds();
@@ -125,4 +133,33 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
     let (line, ended) = place.start("consume lines --data d --json --max 1").first_line();
     assert!(line.contains("\"value\":\"0\""), "{line}");
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_live_input_is_appended_when_it_pauses_and_when_the_command_is_ended() {
+    let place = Place::with_topic("lines", 2);
+    let (running, mut input) = place.start_fed("produce lines --data d");
+    input.write_all(b"the first line\nthe second line\nhalf").unwrap();
+    place.await_in_log(b"the second line");
+    let ended = running.signal("-TERM");
+    assert_eq!((ended.code, ended.text()), (130, "appended 2 records of 29 bytes to lines\n"), "{ended:?}");
+    assert!(ended.stderr.contains("interrupted; what was read is appended"), "{ended:?}");
+    assert!(ended.stderr.contains("a line of which 4 bytes had come was left out"), "{ended:?}");
+    assert_eq!(place.run("consume lines --data d").succeeds().text(), "the first line\nthe second line\n");
+
+    let (running, mut input) = place.start_fed("produce lines --partition 1 --json --data d");
+    input.write_all(b"the third line\n").unwrap();
+    place.await_in_log(b"the third line");
+    let ended = running.interrupt();
+    assert_eq!(ended.code, 130, "{ended:?}");
+    let said: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!((&said["records"], &said["partitions"][0]["end"]), (&json!(1), &json!(1)));
+
+    // Killed, it keeps what it had read before the pause.
+    let (running, mut input) = place.start_fed("produce lines --data d");
+    input.write_all(b"the last line\n").unwrap();
+    place.await_in_log(b"the last line");
+    running.kill();
+    let read = place.run("consume lines --partition 0 --data d").succeeds();
+    assert_eq!(read.text(), "the first line\nthe second line\nthe last line\n");
 }
