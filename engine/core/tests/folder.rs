@@ -35,7 +35,7 @@ async fn overwrite(runtime: &SimRuntime, path: &Path, change: impl Fn(&mut [u8])
     let file = runtime.open(path, FileKind::Meta, OpenMode::Create).await.unwrap();
     let mut buffer = match file.len().await.unwrap() {
         0 => runtime.allocate(BLOCK_SIZE),
-        _ => file.read_at(0, BLOCK_SIZE).await.unwrap(),
+        _ => file.read_at(0, 2 * BLOCK_SIZE).await.unwrap(),
     };
     change(buffer.bytes_mut());
     file.write_at(Rc::new(buffer), 0).await.unwrap();
@@ -90,6 +90,53 @@ fn a_power_loss_at_any_moment_leaves_the_same_folder_or_none() {
         }
     }
     assert!(torn > 0, "some power loss tore the manifest");
+}
+
+#[test]
+fn a_power_loss_at_any_moment_leaves_a_folder_complete_or_as_it_was() {
+    let (mut before, mut after) = (0, 0);
+    for seed in 0..30 {
+        let world = World::new(seed, WorldConfig::calm());
+        let mut made =
+            run(&world, async |runtime| Folder::open_or_create(&runtime, Path::new(PATH), 2).await.unwrap());
+        let folder = made.clone();
+        world.start(1, move |runtime| {
+            let mut folder = folder.clone();
+            async move { folder.complete(&runtime).await.unwrap() }
+        });
+        world.run_until(StopAt::Poll(1 + seed % 15));
+        world.crash(Crash::Power);
+        let found = run(&world, async |runtime| Folder::open(&runtime, Path::new(PATH)).await.unwrap());
+        if found == made {
+            before += 1;
+        } else {
+            made.complete = true;
+            assert_eq!(found, made);
+            after += 1;
+        }
+    }
+    assert!(before > 0 && after > 0, "{before} as they were, {after} complete");
+}
+
+#[test]
+fn either_block_of_a_complete_folder_is_enough() {
+    let world = World::new(4, WorldConfig::calm());
+    let made = run(&world, async |runtime| {
+        let mut folder = Folder::open_or_create(&runtime, Path::new(PATH), 2).await.unwrap();
+        make_shard_folder(&runtime).await;
+        folder.complete(&runtime).await.unwrap();
+        folder
+    });
+    for position in (0..32).chain(4096..4128) {
+        let found = run(&world, async move |runtime| {
+            overwrite(&runtime, &manifest(), |bytes| bytes[position] ^= 0x10).await;
+            let found = Folder::open(&runtime, Path::new(PATH)).await;
+            overwrite(&runtime, &manifest(), |bytes| bytes[position] ^= 0x10).await;
+            found
+        });
+        let expected = Folder { complete: position < BLOCK_SIZE, ..made.clone() };
+        assert_eq!(found, Ok(expected), "position {position}");
+    }
 }
 
 #[test]

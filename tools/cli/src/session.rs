@@ -81,8 +81,8 @@ fn open_code(error: &OpenEngineError) -> ExitCode {
             | FolderError::Damaged { .. } => ExitCode::Refused,
         },
         OpenEngineError::Shard { source, .. } => match source {
-            OpenError::Log(OpenLogError::Disk { .. }) => ExitCode::Machine,
-            OpenError::Log(_) | OpenError::WriterClosed => ExitCode::Refused,
+            OpenError::Log(OpenLogError::Disk { .. }) | OpenError::Manifest { .. } => ExitCode::Machine,
+            OpenError::Log(_) | OpenError::CatalogOlder { .. } | OpenError::WriterClosed => ExitCode::Refused,
         },
     }
 }

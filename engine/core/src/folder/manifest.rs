@@ -7,7 +7,9 @@ use super::layout::LOST_AND_FOUND;
 use super::{LOCK_NAME, shard_folder};
 use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
 use crate::limits::{BLOCK_SIZE, SHARDS_MAX};
-use crate::model::ShardId;
+use crate::log::LogHome;
+use crate::log::format::LogOwner;
+use crate::model::{FolderId, ShardId};
 
 /// Name of the manifest in its data folder.
 pub const MANIFEST_NAME: &str = "META";
@@ -16,11 +18,6 @@ const MAGIC: [u8; 8] = *b"THALWEGD";
 const VERSION: u16 = 1;
 /// Bytes before the checksum.
 const CHECKED_SIZE: usize = 28;
-
-/// Random name of a data folder.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[repr(transparent)]
-pub struct FolderId(pub u64);
 
 /// A data folder.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,6 +28,8 @@ pub struct Folder {
     pub id: FolderId,
     /// Number of its shard-logs.
     pub shards: u16,
+    /// All of them have been made: one that is not there was lost.
+    pub complete: bool,
 }
 
 /// Why a folder was not opened as a data folder. Nothing in it was changed.
@@ -95,7 +94,7 @@ pub enum FolderError {
 
 /// What the bytes of a manifest say.
 enum Read {
-    Sound { id: FolderId, shards: u16 },
+    Sound { id: FolderId, shards: u16, complete: bool },
     Newer { found: u16 },
     Unsound { position: u64, what: &'static str },
 }
@@ -137,9 +136,25 @@ impl Folder {
         if let Some(name) = names.into_iter().find(|name| !ours.contains(&name.as_str())) {
             return Err(FolderError::NotEmpty { path: path.to_owned(), name });
         }
-        let folder = Self { path: path.to_owned(), id: FolderId(runtime.random()), shards };
+        let id = FolderId(runtime.random().max(FolderId::NONE.0 + 1));
+        let folder = Self { path: path.to_owned(), id, shards, complete: false };
+        runtime.create_folder(path).await?;
         folder.write(runtime).await?;
         Ok(folder)
+    }
+
+    /// Makes durable that all shard-logs have been made, if it is not yet: from then on one that is missing is not
+    /// made anew.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn complete<R: Runtime>(&mut self, runtime: &R) -> Result<(), DiskError> {
+        if !self.complete {
+            self.complete = true;
+            self.write(runtime).await?;
+            runtime.mark("folder-complete");
+        }
+        Ok(())
     }
 
     /// The folder of one of its shard-logs.
@@ -152,6 +167,12 @@ impl Folder {
         shard_folder(&self.path, shard)
     }
 
+    /// Whose log one of its shard-logs is.
+    #[must_use]
+    pub fn home(&self, shard: ShardId) -> LogHome {
+        LogHome { owner: LogOwner { folder: self.id, shard }, complete: self.complete }
+    }
+
     /// `None` if there is no data folder, or one whose making was interrupted: no shard-log was made then.
     async fn read<R: Runtime>(runtime: &R, path: &Path) -> Result<Option<Self>, FolderError> {
         let file_path = path.join(MANIFEST_NAME);
@@ -161,13 +182,13 @@ impl Folder {
             Err(error) => return Err(error.into()),
         };
         let size = file.len().await?;
-        let bytes = if size == 0 { None } else { Some(file.read_at(0, BLOCK_SIZE).await?) };
-        match decode(bytes.as_ref().map_or(&[], Buffer::bytes)) {
-            Read::Sound { id, shards } => {
+        let bytes = if size == 0 { None } else { Some(file.read_at(0, 2 * BLOCK_SIZE).await?) };
+        match decode_both(bytes.as_ref().map_or(&[], Buffer::bytes)) {
+            Read::Sound { id, shards, complete } => {
                 // Found, but perhaps never flushed by the process that wrote it.
                 file.flush().await?;
                 sync_names(runtime, path).await?;
-                Ok(Some(Self { path: path.to_owned(), id, shards }))
+                Ok(Some(Self { path: path.to_owned(), id, shards, complete }))
             }
             Read::Newer { found } => {
                 Err(FolderError::NewerVersion { file: file_path, found, known: VERSION })
@@ -184,8 +205,8 @@ impl Folder {
         }
     }
 
+    /// Writes the first block, or the second one of a folder that is complete.
     async fn write<R: Runtime>(&self, runtime: &R) -> Result<(), DiskError> {
-        runtime.create_folder(&self.path).await?;
         let path = self.path.join(MANIFEST_NAME);
         let file = runtime.open(&path, FileKind::Meta, OpenMode::Create).await?;
         let mut buffer = runtime.allocate(BLOCK_SIZE);
@@ -193,10 +214,12 @@ impl Folder {
         bytes[0..8].copy_from_slice(&MAGIC);
         bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
         bytes[10..12].copy_from_slice(&self.shards.to_le_bytes());
+        bytes[12] = self.complete.into();
         bytes[16..24].copy_from_slice(&self.id.0.to_le_bytes());
         let checksum = crc32fast::hash(&bytes[..CHECKED_SIZE]);
         bytes[CHECKED_SIZE..CHECKED_SIZE + 4].copy_from_slice(&checksum.to_le_bytes());
-        file.write_at(Rc::new(buffer), 0).await?;
+        let position = if self.complete { BLOCK_SIZE as u64 } else { 0 };
+        file.write_at(Rc::new(buffer), position).await?;
         file.flush().await?;
         sync_names(runtime, &self.path).await
     }
@@ -210,6 +233,16 @@ async fn sync_names<R: Runtime>(runtime: &R, path: &Path) -> Result<(), DiskErro
         // The parent of a relative path of one part.
         Some(parent) if parent.as_os_str().is_empty() => runtime.sync_folder(Path::new(".")).await,
         Some(parent) => runtime.sync_folder(parent).await,
+    }
+}
+
+/// The second block says more if it is whole. If the first one is not, it stands in for it.
+fn decode_both(bytes: &[u8]) -> Read {
+    let (first, second) = bytes.split_at(bytes.len().min(BLOCK_SIZE));
+    match (decode(first), decode(second)) {
+        (newer @ Read::Newer { .. }, _) | (_, newer @ Read::Newer { .. }) => newer,
+        (_, second @ Read::Sound { .. }) => second,
+        (first, Read::Unsound { .. }) => first,
     }
 }
 
@@ -234,5 +267,5 @@ fn decode(bytes: &[u8]) -> Read {
     }
     let mut id = [0; 8];
     id.copy_from_slice(&bytes[16..24]);
-    Read::Sound { id: FolderId(u64::from_le_bytes(id)), shards }
+    Read::Sound { id: FolderId(u64::from_le_bytes(id)), shards, complete: bytes[12] == 1 }
 }

@@ -4,4 +4,6 @@ mod layout;
 mod manifest;
 
 pub use layout::{LOCK_NAME, shard_folder};
-pub use manifest::{Folder, FolderError, FolderId, MANIFEST_NAME};
+pub use manifest::{Folder, FolderError, MANIFEST_NAME};
+
+pub use crate::model::FolderId;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thalweg_archive::ArchiveError;
 
 use crate::io::DiskError;
+use crate::log::format::LogOwner;
 use crate::model::{Offset, Position, SegmentId, Sequence};
 
 /// The log was closed, or closed itself after a failed write or flush of a frame. Whether what was waited for
@@ -148,6 +149,25 @@ pub enum OpenError {
         found: u16,
         /// Newest version known.
         known: u16,
+    },
+    /// The log was there once, and is no longer.
+    #[error(
+        "{folder:?} holds no log, although the data folder was complete: is it a device that is not mounted?"
+    )]
+    Lost {
+        /// Where the log was.
+        folder: PathBuf,
+    },
+    /// The log is another's.
+    #[error("{file:?} is of shard {} of data folder {:016x}; here belongs shard {} of {:016x}",
+            found.shard.0, found.folder.0, expected.shard.0, expected.folder.0)]
+    Foreign {
+        /// Superblock file.
+        file: PathBuf,
+        /// Whose it is.
+        found: LogOwner,
+        /// Whose log belongs there.
+        expected: LogOwner,
     },
     /// A slice of the checkpoint was refused by the state that it belongs to.
     #[error("{file:?} at byte {position} does not restore")]

@@ -30,6 +30,6 @@ mod write;
 pub use batch::{ReadBatch, Slice, StreamBounds};
 pub use error::{AppendError, CheckpointError, Closed, OpenError, ReadError, RestoreError};
 pub use handle::{Log, WaitCommitted};
-pub use options::{FlushMethod, LogOptions};
+pub use options::{FlushMethod, LogHome, LogOptions};
 pub use state_machine::{CommittedFrame, DraftEntry, StateMachine};
 pub use status::{LogStatus, RecoveryReport};

@@ -1,5 +1,6 @@
 //! How a log is set up.
 
+use super::format::LogOwner;
 use crate::limits::{
     BLOCK_SIZE, CHECKPOINT_INTERVAL_DEFAULT, FRAME_SIZE_MAX, FRAME_SIZE_TARGET, SEGMENT_POOL_DEFAULT,
     SEGMENT_SIZE_DEFAULT, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, TAIL_CACHE_SIZE_DEFAULT,
@@ -39,6 +40,17 @@ pub struct LogOptions {
     /// Go on where durable state says that frames were acknowledged which can no longer be read, and so lose
     /// them. For an operator who has read the refusal.
     pub accept_damage: bool,
+    /// What the log belongs to; `None`: nothing, it is a log by itself.
+    pub home: Option<LogHome>,
+}
+
+/// What a log belongs to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LogHome {
+    /// Whose it is. Another's log is refused; one that has no owner is taken over.
+    pub owner: LogOwner,
+    /// All logs of the data folder have been made: one that is not there was lost, and is not made anew.
+    pub complete: bool,
 }
 
 impl Default for LogOptions {
@@ -53,6 +65,7 @@ impl Default for LogOptions {
             frame_size_max: FRAME_SIZE_MAX,
             writes_in_flight: WRITES_IN_FLIGHT_DEFAULT,
             accept_damage: false,
+            home: None,
         }
     }
 }

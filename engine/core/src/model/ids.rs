@@ -18,6 +18,16 @@ macro_rules! identifier {
 }
 
 identifier!(
+    /// Random name of a data folder.
+    FolderId(u64)
+);
+
+impl FolderId {
+    /// No folder has this name.
+    pub const NONE: Self = Self(0);
+}
+
+identifier!(
     /// A shard-log of a data folder: 0 to the number fixed when the folder was made.
     ShardId(u16)
 );

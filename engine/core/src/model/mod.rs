@@ -13,8 +13,8 @@ pub use batch::{
 };
 pub use batch_read::{BatchView, HeaderRef, HeadersRef, RecordRef, Records};
 pub use ids::{
-    Generation, Incarnation, LogId, PartitionId, ProducerEpoch, ProducerId, RecordSequence, SegmentId,
-    Sequence, ShardId, StoreId, StreamId, TopicId,
+    FolderId, Generation, Incarnation, LogId, PartitionId, ProducerEpoch, ProducerId, RecordSequence,
+    SegmentId, Sequence, ShardId, StoreId, StreamId, TopicId,
 };
 pub use name::{NameError, TopicName};
 pub use offset::{ByteCount, Offset, Position, RecordCount};

@@ -9,11 +9,11 @@ use super::inner::{Inner, Shard};
 use super::state::ShardState;
 use super::wake::Turnstile;
 use super::{MeshMessage, Reply};
-use crate::io::{Mesh, Priority, Runtime};
+use crate::io::{DiskError, Mesh, Priority, Runtime};
 use crate::limits::{BATCH_SIZE_MAX, FRAME_COMPANIONS_SIZE, OUTBOX_TRIM_DELAY_DEFAULT, SHARDS_MAX};
 use crate::log::format::FRAME_HEADER_SIZE;
 use crate::log::{self, Log, LogOptions, RecoveryReport};
-use crate::model::ShardId;
+use crate::model::{PartitionId, ShardId};
 
 /// How a shard is set up.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -28,6 +28,23 @@ pub enum OpenError {
     /// Its log could not be opened.
     #[error("the log of the shard could not be opened")]
     Log(#[from] log::OpenError),
+    /// The catalog is older than what the shard holds: shard 0's log is not the one that belongs to it.
+    #[error(
+        "shard {shard} holds partition {partition}, which the catalog in shard 0 has not made yet: one of the \
+             two is an older copy"
+    )]
+    CatalogOlder {
+        /// The shard.
+        shard: ShardId,
+        /// The partition.
+        partition: PartitionId,
+    },
+    /// That all shards have been made could not be written down.
+    #[error("the manifest could not be written")]
+    Manifest {
+        /// What the disk answered.
+        source: DiskError,
+    },
     /// The shard that writes the catalog was closed, or could not be opened itself: its error says why.
     #[error("the shard that writes the catalog is closed")]
     WriterClosed,
@@ -100,6 +117,12 @@ impl<R: Runtime> Shard<R> {
             inner.closing.set(true);
             inner.log.close().await;
             return Err(OpenError::WriterClosed);
+        }
+        let ungiven = inner.state.borrow().ungiven();
+        if let Some(partition) = ungiven {
+            inner.closing.set(true);
+            inner.log.close().await;
+            return Err(OpenError::CatalogOlder { shard: inner.shard, partition });
         }
         self.delete_partitions();
         for source in inner.others() {

@@ -119,13 +119,21 @@ impl<R: Runtime> ShardState<R> {
             }
         }
         for (id, partition) in &mut self.partitions {
-            if partition.deleted || self.catalog.placement(*id) == Some(self.shard) {
+            // One that was not given yet was not deleted either: the catalog is too old.
+            let kept = self.catalog.placement(*id) == Some(self.shard) || !self.catalog.was_given(*id);
+            if partition.deleted || kept {
                 continue;
             }
             partition.deleted = true;
             partition.waiters.wake_all();
             self.to_delete.push(*id);
         }
+    }
+
+    /// The first partition that this shard holds and the catalog has not given yet.
+    pub(super) fn ungiven(&self) -> Option<PartitionId> {
+        let held = self.partitions.iter().filter(|(_, partition)| !partition.deleted);
+        held.map(|(id, _)| *id).filter(|id| !self.catalog.was_given(*id)).min()
     }
 
     /// Throws away everything that runs ahead of the committed state, and derives it anew from the frames in

@@ -2,11 +2,13 @@
 
 use thalweg_archive::{Kind, encode};
 use thalweg_engine::log::format::{
-    CheckpointHeader, CheckpointName, Entry, FooterTrailer, FooterV1, FrameHeader, ReplayStart, RootV1,
-    RowTableV1, SegmentHeader, SegmentRowV1, SegmentTableV1, SliceHeader, SliceOwner, StreamRowV1,
+    CheckpointHeader, CheckpointName, Entry, FooterTrailer, FooterV1, FrameHeader, LogOwner, ReplayStart,
+    RootV1, RowTableV1, SegmentHeader, SegmentRowV1, SegmentTableV1, SliceHeader, SliceOwner, StreamRowV1,
     StreamTableV1, Superblock, encode_directory, read_directory,
 };
-use thalweg_engine::model::{Generation, Incarnation, LogId, Position, SegmentId, Sequence};
+use thalweg_engine::model::{
+    FolderId, Generation, Incarnation, LogId, Position, SegmentId, Sequence, ShardId,
+};
 
 const LOG: LogId = LogId(0x1122_3344_5566_7788);
 const GENERATION: Generation = Generation(0x0000_0005_0000_0002);
@@ -89,18 +91,20 @@ fn the_bytes_of_a_superblock_are_pinned() {
             generation: GENERATION,
             position: Position(8192),
         },
+        owner: Some(LogOwner { folder: FolderId(0x0102_0304_0506_0708), shard: ShardId(9) }),
     };
     let golden = Bytes::new(b"THALWEGB").u16(1).u16(128).u32(5).u64(LOG.0).u64(7).u64(1000).u32(64 << 20);
     let golden = golden.u32(1).u64(123_456).u32(0xdead_beef).u32(0xcafe_f00d).u64(900).u64(GENERATION.0);
-    let golden = golden.u32(3).u32(8192).sealed(128);
+    let golden = golden.u32(3).u32(8192).u64(0x0102_0304_0506_0708).u16(9).sealed(128);
     let mut bytes = [0xff; 128];
     superblock.encode(&mut bytes);
     assert_eq!(bytes[..], golden);
     assert_eq!(Superblock::decode(&bytes), Ok(superblock));
     assert_eq!(superblock.position(), 4096);
-    let without = Superblock { checkpoint: None, ..superblock };
+    let without = Superblock { checkpoint: None, owner: None, ..superblock };
     without.encode(&mut bytes);
     assert_eq!(bytes[44..48], [0xff; 4]);
+    assert_eq!(bytes[88..98], [0; 10]);
     assert_eq!(Superblock::decode(&bytes), Ok(without));
 }
 

@@ -5,6 +5,7 @@ use std::fs::DirBuilder;
 use std::future::Future;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thalweg_engine::client::ShardClient;
@@ -213,10 +214,15 @@ fn start_shards(
     let receivers: Arc<[_]> = receivers.into_iter().map(|one| Mutex::new(Some(one))).collect();
     let (opened, outcomes) = flume::unbounded();
     let owned = folder.clone();
+    let to_open = Arc::new(AtomicU16::new(folder.shards));
     let executors = start(folder.shards, runtime_options, move |runtime, id| {
         let requests = receivers[usize::from(id.0)].lock().unwrap_or_else(PoisonError::into_inner).take();
         let requests = requests.expect("a shard starts once");
-        shard_main(runtime, id, owned.clone(), options.clone(), opened.clone(), requests)
+        let mut options = options.clone();
+        options.log.home = Some(owned.home(id));
+        let opening =
+            Opening { folder: owned.clone(), to_open: Arc::clone(&to_open), opened: opened.clone() };
+        shard_main(runtime, id, opening, options, requests)
     })?;
     let mut recovery = Vec::new();
     let mut failure: Option<(ShardId, OpenError)> = None;
@@ -243,26 +249,44 @@ fn start_shards(
     Ok((client, executors, recovery.into_iter().map(|(_, report)| report).collect()))
 }
 
+/// What the shards of an engine share while they open.
+struct Opening {
+    folder: Folder,
+    /// Shards that are not open yet.
+    to_open: Arc<AtomicU16>,
+    opened: Opened,
+}
+
+impl Opening {
+    /// One more shard is open; the last one makes durable that all of them have been made.
+    async fn one_more(&mut self, runtime: &GlommioRuntime) -> Result<(), OpenError> {
+        if self.to_open.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return Ok(());
+        }
+        self.folder.complete(runtime).await.map_err(|source| OpenError::Manifest { source })
+    }
+}
+
 /// One shard's life.
 async fn shard_main(
     runtime: GlommioRuntime,
     id: ShardId,
-    folder: Folder,
+    mut opening: Opening,
     options: ShardOptions,
-    opened: Opened,
     requests: ThreadReceiver<ThreadMessage>,
 ) {
-    let shard_folder = folder.shard(id);
-    match Shard::open(runtime, id, folder.shards, &shard_folder, options).await {
+    let (shards, path) = (opening.folder.shards, opening.folder.shard(id));
+    match Shard::open(runtime.clone(), id, shards, &path, options).await {
         Ok((shard, report)) => {
+            let outcome = opening.one_more(&runtime).await.map(|()| report);
             // Gone is whoever opens the engine: then nobody sends requests either, and the shard closes.
-            drop(opened.send((id, Ok(report))));
-            drop(opened);
+            drop(opening.opened.send((id, outcome)));
+            drop(opening);
             serve(shard, requests).await;
         }
         Err(error) => {
-            drop(opened.send((id, Err(error))));
-            drop(opened);
+            drop(opening.opened.send((id, Err(error))));
+            drop(opening);
             // Other shards may still be opening, and ask this one: the executor goes on until all are told.
             while requests.receive().await.is_some() {}
         }

@@ -1,10 +1,10 @@
 //! The shards of one process, opened as the engine's own program opens them.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::time::Duration;
 
-use thalweg_engine::folder::{Folder, shard_folder};
+use thalweg_engine::folder::Folder;
 use thalweg_engine::io::Runtime;
 use thalweg_engine::model::ShardId;
 use thalweg_engine::shard::{Shard, ShardOptions};
@@ -18,14 +18,15 @@ const FOLDER: &str = "/data/thalweg";
 pub struct ShardOpening {
     shards: u16,
     options: ShardOptions,
-    folder_made: Cell<bool>,
+    folder: RefCell<Option<Folder>>,
+    opened: Cell<u16>,
 }
 
 impl ShardOpening {
     /// For one process of `shards` shards.
     #[must_use]
     pub fn new(shards: u16, options: ShardOptions) -> Self {
-        Self { shards, options, folder_made: Cell::new(false) }
+        Self { shards, options, folder: RefCell::default(), opened: Cell::new(0) }
     }
 
     /// Opens the shard that `runtime` is of. `None` if a fault forbade it: the process has been halted then,
@@ -50,14 +51,22 @@ impl ShardOpening {
         let (path, id) = (Path::new(FOLDER), runtime.shard());
         if id == ShardId(0) {
             let folder = Folder::open_or_create(runtime, path, self.shards).await;
-            folder.map_err(|error| error.to_string())?;
-            self.folder_made.set(true);
+            self.folder.replace(Some(folder.map_err(|error| error.to_string())?));
         }
-        while !self.folder_made.get() {
+        let mut folder = loop {
+            if let Some(folder) = &*self.folder.borrow() {
+                break folder.clone();
+            }
             runtime.sleep(Duration::from_micros(100)).await;
+        };
+        let mut options = self.options.clone();
+        options.log.home = Some(folder.home(id));
+        let opened = Shard::open(runtime.clone(), id, self.shards, &folder.shard(id), options).await;
+        let (shard, _) = opened.map_err(|error| format!("{error:?}"))?;
+        self.opened.set(self.opened.get() + 1);
+        if self.opened.get() == self.shards {
+            folder.complete(runtime).await.map_err(|error| error.to_string())?;
         }
-        let options = self.options.clone();
-        let opened = Shard::open(runtime.clone(), id, self.shards, &shard_folder(path, id), options).await;
-        opened.map(|(shard, _)| shard).map_err(|error| format!("{error:?}"))
+        Ok(shard)
     }
 }

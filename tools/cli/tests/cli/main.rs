@@ -6,5 +6,6 @@ mod machine;
 mod readme;
 mod records;
 mod refusals;
+mod shards;
 mod streams;
 mod topics;

@@ -27,6 +27,6 @@ pub use segment::{
     SEGMENT_MAGIC, SegmentHeader, footer_archive_size, footer_size,
 };
 pub use superblock::{
-    CheckpointName, ReplayStart, SUPERBLOCK_MAGIC, SUPERBLOCK_SIZE, Superblock, SuperblockChoice,
+    CheckpointName, LogOwner, ReplayStart, SUPERBLOCK_MAGIC, SUPERBLOCK_SIZE, Superblock, SuperblockChoice,
     choose_superblock,
 };

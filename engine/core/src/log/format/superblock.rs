@@ -1,10 +1,10 @@
 //! The superblock: two blocks, written in turn, of which the newer one says where the log begins.
 
 use super::FrameError;
-use super::bytes::{put, seeded_checksum, u32_at, u64_at};
+use super::bytes::{put, seeded_checksum, u16_at, u32_at, u64_at};
 use super::segment::check;
 use crate::limits::BLOCK_SIZE;
-use crate::model::{Generation, Incarnation, LogId, Position, SegmentId, Sequence};
+use crate::model::{FolderId, Generation, Incarnation, LogId, Position, SegmentId, Sequence, ShardId};
 
 /// Bytes of a superblock, at the beginning of its block.
 pub const SUPERBLOCK_SIZE: usize = 128;
@@ -58,6 +58,17 @@ pub struct Superblock {
     pub checkpoint: Option<CheckpointName>,
     /// Where the log goes on behind it.
     pub replay: ReplayStart,
+    /// Whose log it is; `None` for one by itself.
+    pub owner: Option<LogOwner>,
+}
+
+/// Whose log it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LogOwner {
+    /// The data folder.
+    pub folder: FolderId,
+    /// The shard of it.
+    pub shard: ShardId,
 }
 
 impl Superblock {
@@ -90,6 +101,10 @@ impl Superblock {
         put(out, 72, &self.replay.generation.0.to_le_bytes());
         put(out, 80, &self.replay.segment.0.to_le_bytes());
         put(out, 84, &self.replay.position.0.to_le_bytes());
+        if let Some(owner) = self.owner {
+            put(out, 88, &owner.folder.0.to_le_bytes());
+            put(out, 96, &owner.shard.0.to_le_bytes());
+        }
         let checksum = seeded_checksum(self.log, &out[..CHECKSUM_AT]);
         put(out, CHECKSUM_AT, &checksum.to_le_bytes());
     }
@@ -107,6 +122,7 @@ impl Superblock {
             return Err(FrameError::Corrupt { what: "the superblock names an impossible checkpoint" });
         }
         let name = CheckpointName { file, size: u64_at(bytes, 48), checksum: u32_at(bytes, 56) };
+        let owner = LogOwner { folder: FolderId(u64_at(bytes, 88)), shard: ShardId(u16_at(bytes, 96)) };
         Ok(Self {
             log,
             counter: u64_at(bytes, 24),
@@ -121,12 +137,14 @@ impl Superblock {
                 generation: Generation(u64_at(bytes, 72)),
                 position: Position(u32_at(bytes, 84)),
             },
+            owner: (owner.folder != FolderId::NONE).then_some(owner),
         })
     }
 }
 
 /// What the two blocks of a superblock file say together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a start")]
 pub enum SuperblockChoice {
     /// Neither block was ever whole.
     Nothing,

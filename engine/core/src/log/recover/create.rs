@@ -25,8 +25,9 @@ pub(super) async fn create<R: Runtime>(
     make_segments(runtime, folder, log, segment, generation, options).await?;
     let position = Position(BLOCK_SIZE as u32);
     let replay = ReplayStart { segment, generation, position, ..ReplayStart::default() };
-    let superblock =
-        Superblock { log, counter: 1, segment_size: options.segment_size, replay, ..Superblock::default() };
+    let owner = options.home.map(|home| home.owner);
+    let segment_size = options.segment_size;
+    let superblock = Superblock { log, counter: 1, segment_size, replay, owner, ..Superblock::default() };
     // Both blocks, so that nothing of an earlier attempt is left beside the new one.
     let mut blocks = runtime.allocate(2 * BLOCK_SIZE);
     superblock.encode(&mut blocks.bytes_mut()[superblock.position() as usize..]);

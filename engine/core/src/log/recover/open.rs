@@ -9,12 +9,12 @@ use super::create::{check_nothing_lost, create};
 use super::evidence::find_evidence;
 use super::frame::{Expected, Refusal};
 use super::replay::{Replayed, replay};
-use crate::io::{Buffer, File, FileKind, OpenMode, Runtime};
+use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
 use crate::limits::{BLOCK_SIZE, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, SEGMENTS_FREE_AT_FIRST};
 use crate::log::checkpoint::{
     CheckpointRequests, CheckpointRoom, SUPERBLOCK_NAME, SuperblockFile, checkpoint_room, read_checkpoint,
 };
-use crate::log::format::{Superblock, SuperblockChoice, choose_superblock};
+use crate::log::format::{LogOwner, Superblock, SuperblockChoice, choose_superblock};
 use crate::log::index::Index;
 use crate::log::read::{FooterCache, TailCache};
 use crate::log::segment::{FreeSegment, Segment, make_sure, parse_segment_name, segment_path};
@@ -34,7 +34,10 @@ pub(in crate::log) async fn open<R: Runtime, S: StateMachine + 'static>(
         return Err(OpenError::Options { what });
     }
     let mut report = RecoveryReport::default();
-    runtime.create_folder(folder).await?;
+    let is_complete = options.home.is_some_and(|home| home.complete);
+    if !is_complete {
+        runtime.create_folder(folder).await?;
+    }
     // Every time: the start that made the folder may have ended before its name was durable.
     if let Some(parent) = folder.parent() {
         runtime.sync_folder(parent).await?;
@@ -65,7 +68,9 @@ pub(in crate::log) async fn open<R: Runtime, S: StateMachine + 'static>(
     report.checkpoint = found.newest.replay.sequence;
     report.last = replayed.expected.at.sequence;
     (report.frames, report.bytes) = (replayed.frames, replayed.bytes);
-    let superblock = raise_incarnation(&runtime, found, &replayed, report.damage_accepted.is_some()).await?;
+    let owner = options.home.map(|home| home.owner);
+    let accepted = report.damage_accepted.is_some();
+    let superblock = raise_incarnation(&runtime, found, &replayed, accepted, owner).await?;
     let shared = assemble(runtime, folder, options, state, superblock, index, replayed, others).await?;
     Ok((Rc::new(shared), report))
 }
@@ -117,7 +122,13 @@ async fn open_superblock<R: Runtime>(
     report: &mut RecoveryReport,
 ) -> Result<FoundSuperblock<R>, OpenError> {
     let path = folder.join(SUPERBLOCK_NAME);
-    let file = runtime.open(&path, FileKind::Meta, OpenMode::Create).await?;
+    let home = options.home;
+    let is_complete = home.is_some_and(|home| home.complete);
+    let mode = if is_complete { OpenMode::Existing } else { OpenMode::Create };
+    let file = match runtime.open(&path, FileKind::Meta, mode).await {
+        Err(DiskError::NotFound { .. }) if is_complete => return Err(lost(folder)),
+        opened => opened?,
+    };
     // Names and superblock may have been written and not yet flushed by the last start.
     file.flush().await?;
     runtime.sync_folder(folder).await?;
@@ -133,6 +144,7 @@ async fn open_superblock<R: Runtime>(
                 let what = format!("segments of {size} bytes are out of range");
                 return Err(damaged(&path, newest.position(), Sequence(0), what));
             }
+            check_owner(&path, &newest, home.map(|home| home.owner))?;
             if torn {
                 runtime.mark("superblock-torn");
             }
@@ -143,12 +155,27 @@ async fn open_superblock<R: Runtime>(
             let what = "its blocks belong to different logs".to_owned();
             Err(damaged(&path, 0, Sequence(0), what))
         }
+        SuperblockChoice::Nothing if is_complete => Err(lost(folder)),
         SuperblockChoice::Nothing => {
             check_nothing_lost(runtime, folder, segments).await?;
             report.created = true;
             let newest = create(runtime, folder, &file, options).await?;
             Ok(FoundSuperblock { file, newest, older: None, torn: false })
         }
+    }
+}
+
+fn lost(folder: &Path) -> OpenError {
+    OpenError::Lost { folder: folder.to_owned() }
+}
+
+/// Refuses the log of another. One without an owner was made before owners were written down.
+fn check_owner(path: &Path, superblock: &Superblock, owner: Option<LogOwner>) -> Result<(), OpenError> {
+    match (superblock.owner, owner) {
+        (Some(found), Some(expected)) if found != expected => {
+            Err(OpenError::Foreign { file: path.to_owned(), found, expected })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -192,6 +219,7 @@ async fn raise_incarnation<R: Runtime>(
     found: FoundSuperblock<R>,
     replayed: &Replayed<R>,
     damage_accepted: bool,
+    owner: Option<LogOwner>,
 ) -> Result<SuperblockFile<R>, OpenError> {
     // A block that cannot be read may have held one more start.
     let lost = u32::from(found.torn);
@@ -202,6 +230,7 @@ async fn raise_incarnation<R: Runtime>(
         let next = superblock.next(|next| {
             next.incarnation = incarnation;
             next.durable_up_to = replayed.expected.at.sequence;
+            next.owner = next.owner.or(owner);
         });
         superblock.write(runtime, &next).await?;
         superblock.written(next);

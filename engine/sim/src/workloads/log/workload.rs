@@ -117,6 +117,7 @@ impl Character {
             frame_size_max,
             writes_in_flight: prng.range(1..5) as usize,
             accept_damage: false,
+            home: None,
         };
         let segments_max = (prng.below(4) == 0).then(|| prng.range(8..16));
         let is_damaged = prng.below(3) == 0;

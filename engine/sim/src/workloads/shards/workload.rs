@@ -43,6 +43,7 @@ impl Workload for Shards {
             "disk.folder_lost",
             "disk.sync_overtaken",
             "duplicate-batch",
+            "folder-complete",
             "mesh.reordered",
             "no-credit",
             "outbox-dropped",
