@@ -56,7 +56,7 @@ pub use builder::{
     Emitter, EmitterParts, GroupedStream, KStream, KTable, PairEmitter, SplitStream, StreamsBuilder,
 };
 pub use driver::TestDriver;
-pub use graph::TopologyError;
+pub use graph::{REPARTITION_SUFFIX, TopologyError};
 pub use runner::{RunnerOptions, StreamsRunner};
 pub use text::{unicode_words, words};
 pub use topology::{PlanOptions, SubTopology, Topology};

@@ -168,12 +168,15 @@ fn a_topology_must_read_and_must_have_an_effect() {
 }
 
 #[test]
-fn internal_topics_are_not_written_by_sinks() {
-    let message = message(|builder| builder.stream::<Bytes, Bytes>("a").to("x-repartition"));
-    assert_eq!(
-        message,
-        "topic 'x-repartition' is written, but names that end in '-repartition' are internal topics"
-    );
+fn internal_topics_are_neither_read_nor_written() {
+    let expected =
+        "topic 'x-repartition': names that end in '-repartition' are internal topics of topologies";
+    let writing = StreamsBuilder::new();
+    writing.stream::<Utf8, Utf8>("a").to("x-repartition");
+    assert_eq!(writing.build("t").unwrap_err().to_string(), expected);
+    let reading = StreamsBuilder::new();
+    reading.stream::<Utf8, Utf8>("x-repartition").to("b");
+    assert_eq!(reading.build("x").unwrap_err().to_string(), expected);
 }
 
 #[test]

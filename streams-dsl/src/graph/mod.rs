@@ -4,5 +4,5 @@ mod node;
 mod validate;
 
 pub(crate) use node::{Aggregate, Body, Combining, Formats, Graph, GraphNode, Kind, Port};
-pub use validate::TopologyError;
-pub(crate) use validate::{REPARTITION_SUFFIX, check_topology_name, validate};
+pub use validate::{REPARTITION_SUFFIX, TopologyError};
+pub(crate) use validate::{check_topic, check_topology_name, validate};

@@ -8,7 +8,7 @@ use super::{Formats, Graph, Kind};
 use crate::limits::{NAME_SIZE_MAX, TOPOLOGY_NODES_MAX};
 
 /// End of the name of every repartition topic.
-pub(crate) const REPARTITION_SUFFIX: &str = "-repartition";
+pub const REPARTITION_SUFFIX: &str = "-repartition";
 
 /// Why a topology cannot be built.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -44,8 +44,8 @@ pub enum TopologyError {
     /// Nothing that is read has an effect.
     #[error("the topology writes no topic and keeps no store")]
     NoEffect,
-    /// A sink would write among the internal records of a topology.
-    #[error("topic '{topic}' is written, but names that end in '{REPARTITION_SUFFIX}' are internal topics")]
+    /// A topic is read or written that belongs to the insides of a topology, this one or another.
+    #[error("topic '{topic}': names that end in '{REPARTITION_SUFFIX}' are internal topics of topologies")]
     InternalTopic {
         /// The topic.
         topic: String,
@@ -124,13 +124,7 @@ fn check_names(graph: &Graph) -> Result<(), TopologyError> {
     let mut stores = BTreeSet::new();
     for node in &graph.nodes {
         match &node.kind {
-            Kind::Source { topic } => check_topic(topic)?,
-            Kind::Sink { topic } => {
-                check_topic(topic)?;
-                if topic.ends_with(REPARTITION_SUFFIX) {
-                    return Err(TopologyError::InternalTopic { topic: topic.clone() });
-                }
-            }
+            Kind::Source { topic } | Kind::Sink { topic } => check_topic(topic)?,
             Kind::Aggregate { store, .. } => {
                 check_store_name(store)?;
                 if !stores.insert(store) {
@@ -143,11 +137,15 @@ fn check_names(graph: &Graph) -> Result<(), TopologyError> {
     Ok(())
 }
 
-fn check_topic(name: &str) -> Result<(), TopologyError> {
-    match TopicName::new(name) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(TopologyError::Topic { name: name.to_owned(), source }),
+/// Checks the name of a topic that a topology reads from others or writes for others.
+pub(crate) fn check_topic(name: &str) -> Result<(), TopologyError> {
+    if let Err(source) = TopicName::new(name) {
+        return Err(TopologyError::Topic { name: name.to_owned(), source });
     }
+    if name.ends_with(REPARTITION_SUFFIX) {
+        return Err(TopologyError::InternalTopic { topic: name.to_owned() });
+    }
+    Ok(())
 }
 
 /// A topic has one format wherever the topology touches it; raw bytes agree with every format.

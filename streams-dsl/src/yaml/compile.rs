@@ -1,6 +1,6 @@
 //! From steps to a graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thalweg_engine::model::TopicName;
 
@@ -9,6 +9,7 @@ use super::flow::{FLAT_MAPS, Flow, Grouped, MAPS, flat_map, map_values};
 use super::predicate::{Predicate, ValueKind};
 use super::suggest::unknown;
 use crate::builder::StreamsBuilder;
+use crate::graph::{TopologyError, check_topic};
 use crate::limits::{NAME_SIZE_MAX, YAML_STEPS_MAX};
 use crate::serdes::Bytes;
 
@@ -130,8 +131,13 @@ impl<'a> Compiler<'a> {
     fn from(&self, argument: &Cursor<'_>) -> Result<Flow, Problem> {
         let topics = argument.items_or_one("from")?;
         let mut merged: Option<Flow> = None;
+        let mut names = BTreeSet::new();
         for item in &topics {
-            let stream = Flow::Text(self.builder.stream::<Bytes, Bytes>(topic(item)?));
+            let name = topic(item)?;
+            if !names.insert(name) {
+                return Err(item.problem(format!("'from' names topic '{name}' twice")));
+            }
+            let stream = Flow::Text(self.builder.stream::<Bytes, Bytes>(name));
             merged = match merged {
                 Some(before) => before.merge(&stream),
                 None => Some(stream),
@@ -250,6 +256,9 @@ impl<'a> Compiler<'a> {
 
     fn branch(&mut self, argument: &Cursor<'_>, stream: &Flow) -> Result<(), Problem> {
         let branches = argument.items("branch")?;
+        if branches.is_empty() {
+            return Err(argument.problem("'branch' has no branches"));
+        }
         let mut names = Vec::new();
         let mut predicates = Vec::new();
         for (at, branch) in branches.iter().enumerate() {
@@ -290,8 +299,9 @@ fn text<'f>(
 
 fn topic<'a>(argument: &Cursor<'a>) -> Result<&'a str, Problem> {
     let name = argument.text("the name of a topic")?;
-    match TopicName::new(name) {
-        Ok(_) => Ok(name),
+    match check_topic(name) {
+        Ok(()) => Ok(name),
+        Err(TopologyError::Topic { source, .. }) => Err(argument.problem(source.to_string())),
         Err(error) => Err(argument.problem(error.to_string())),
     }
 }

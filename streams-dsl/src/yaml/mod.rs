@@ -36,6 +36,13 @@
 //! `max_length` (bytes); `at_least`, `at_most` (numbers); `key: PREDICATE` (of the key); `not: PREDICATE`;
 //! `all: [PREDICATE, …]`, `any: [PREDICATE, …]`.
 //!
+//! Beside `topology`, `steps` and `tests` a file may have `description`, a text for its readers, and `guarantee`, whose
+//! one value is `exactly_once`: how every topology runs.
+//!
+//! Limits: 1 MiB, 64 lists and maps inside of one another, 200,000 values, 1,000 steps. Control characters, tags, a key
+//! given twice and a second document are refused, with their place. Topics whose names end in `-repartition` belong
+//! to topologies and are neither read nor written.
+//!
 //! A test writes its `in` to the topic read and compares what was written with `out`: a map is the latest value
 //! of each key, a list all values in order. Where several topics are read or written, both are maps by topic.
 //! An item of `in` is a value or `{key: K, value: V}`.
@@ -45,8 +52,9 @@ mod cursor;
 mod error;
 mod file;
 mod flow;
-mod locate;
+mod node;
 mod predicate;
+mod read;
 mod suggest;
 mod tests;
 

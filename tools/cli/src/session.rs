@@ -145,6 +145,20 @@ pub fn existing_topic(client: &Client, name: &str) -> Result<Topic, Failure> {
     Err(Failure::new(ExitCode::NotFound, format!("topic {name} does not exist; {hint}")))
 }
 
+/// The topic of this name, if it is not one of a topology's own, which only the topology may change.
+/// `what`: what would be done to it.
+///
+/// # Errors
+/// As [`existing_topic`]; exit code 2, if it is internal.
+pub fn external_topic(client: &Client, name: &str, what: &str) -> Result<Topic, Failure> {
+    let topic = existing_topic(client, name)?;
+    if topic.settings.internal {
+        let message = format!("topic {name} is an internal topic of a topology and is not {what}");
+        return Err(Failure::new(ExitCode::Usage, message));
+    }
+    Ok(topic)
+}
+
 /// What a refused change of the catalog ends the program with.
 #[must_use]
 pub fn catalog_failure(error: &CatalogError) -> Failure {

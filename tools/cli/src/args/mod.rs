@@ -12,4 +12,4 @@ pub use demo::DemoArgs;
 pub use records::{ConsumeArgs, Format, ProduceArgs, Start};
 pub use root::{Command, CompletionsArgs, Thalweg};
 pub use streams::{StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsRunArgs, StreamsTestArgs};
-pub use topic::{TopicArgs, TopicCommand, TopicCreateArgs, TopicListArgs, TopicNameArgs};
+pub use topic::{TopicArgs, TopicCommand, TopicCreateArgs, TopicDeleteArgs, TopicListArgs, TopicNameArgs};

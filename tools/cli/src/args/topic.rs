@@ -22,7 +22,7 @@ pub enum TopicCommand {
     /// Show each partition of a topic: its shard, first offset and end.
     Describe(TopicNameArgs),
     /// Delete a topic and all its records.
-    Delete(TopicNameArgs),
+    Delete(TopicDeleteArgs),
 }
 
 /// Which topics to list.
@@ -64,6 +64,22 @@ pub struct TopicNameArgs {
     /// The data folder.
     #[command(flatten)]
     pub data: DataArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The topic to delete.
+#[derive(Args, Debug)]
+pub struct TopicDeleteArgs {
+    /// Name of the topic.
+    pub name: String,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Delete it even if it is an internal topic of a topology. What the topology had on its way there is lost.
+    #[arg(long)]
+    pub internal: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -116,7 +116,7 @@ struct Producer {
 
 impl Producer {
     fn new(client: &Client, args: &ProduceArgs) -> Result<Self, Failure> {
-        let topic = session::existing_topic(client, &args.topic)?;
+        let topic = session::external_topic(client, &args.topic, "written by others")?;
         let count = topic.partitions.len();
         if let Some(partition) = args.partition
             && partition as usize >= count

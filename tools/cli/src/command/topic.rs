@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 use thalweg_engine::catalog::{Topic, TopicSettings};
 use thalweg_engine::client::Bounds;
 use thalweg_runtime::Engine;
+use thalweg_streams::REPARTITION_SUFFIX;
 
-use crate::args::{TopicArgs, TopicCommand, TopicCreateArgs, TopicListArgs, TopicNameArgs};
-use crate::exit::Failure;
+use crate::args::{TopicArgs, TopicCommand, TopicCreateArgs, TopicDeleteArgs, TopicListArgs, TopicNameArgs};
+use crate::exit::{ExitCode, Failure};
 use crate::output::{print_json, print_line};
 use crate::session;
 
@@ -25,6 +26,12 @@ pub fn run(args: &TopicArgs) -> Result<(), Failure> {
 
 fn create(args: &TopicCreateArgs) -> Result<(), Failure> {
     let name = session::topic_name(&args.name)?;
+    if args.name.ends_with(REPARTITION_SUFFIX) {
+        let message = format!(
+            "topic {name}: names that end in '{REPARTITION_SUFFIX}' are internal topics of topologies"
+        );
+        return Err(Failure::new(ExitCode::Usage, message));
+    }
     let engine = session::open_new(&args.data)?;
     let created = engine.client().create_topic(&name, args.partitions, TopicSettings::default());
     let topic = session::close(engine, created.map_err(|error| session::catalog_failure(&error)))?;
@@ -83,11 +90,16 @@ fn look_at(engine: &Engine, name: &str) -> Result<(Topic, Vec<Bounds>), Failure>
     Ok((topic, all))
 }
 
-fn delete(args: &TopicNameArgs) -> Result<(), Failure> {
+fn delete(args: &TopicDeleteArgs) -> Result<(), Failure> {
     session::topic_name(&args.name)?;
     let engine = session::open(&args.data)?;
     let client = engine.client();
-    let deleted = session::existing_topic(&client, &args.name)
+    let topic = if args.internal {
+        session::existing_topic(&client, &args.name)
+    } else {
+        session::external_topic(&client, &args.name, "deleted without --internal")
+    };
+    let deleted = topic
         .and_then(|topic| client.delete_topic(&topic.name).map_err(|error| session::catalog_failure(&error)));
     let topic = session::close(engine, deleted)?;
     if args.json {

@@ -159,3 +159,20 @@ fn topics_that_cannot_feed_one_store_are_refused_before_anything_is_counted() {
     let counts = place.run("consume c --value-format i64 --data d").succeeds();
     assert_eq!(counts.text(), "k\t1\n");
 }
+
+#[test]
+fn internal_topics_are_left_to_their_topology() {
+    let place = Place::with_topic("text", 1);
+    place.write("wc.yaml", WORD_COUNT);
+    place.run("streams run wc.yaml --until-idle --data d").succeeds();
+    let internal = "word-count-counts-repartition";
+    let named = format!("topic {internal} is an internal topic of a topology");
+    place.pipe(b"x\n", &format!("produce {internal} --data d")).fails(2, &[&named]);
+    place.run(&format!("topic delete {internal} --data d")).fails(2, &[&named, "--internal"]);
+    place.run("topic create x-repartition --data d").fails(2, &["topic x-repartition: ", "internal topics"]);
+    place.write("own.yaml", WORD_COUNT.replace("from: text", &format!("from: {internal}")));
+    place.run("streams run own.yaml --data d").fails(2, &["own.yaml:3:12: ", internal, "internal topics"]);
+    place.run(&format!("consume {internal} --data d")).succeeds();
+    let deleted = place.run(&format!("topic delete {internal} --internal --data d")).succeeds();
+    assert_eq!(deleted.text(), format!("deleted {internal}\n"));
+}
