@@ -25,6 +25,9 @@ use crate::tasks::Tasks;
 const FOREGROUND_SHARES: usize = 1000;
 const BACKGROUND_SHARES: usize = 50;
 
+/// Longest sleep: a thousand years. Behind it an instant overflows.
+const SLEEP_MAX: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
+
 /// The runtime of one shard. Clones are the same runtime.
 #[derive(Clone)]
 pub struct GlommioRuntime(Rc<Inner>);
@@ -120,7 +123,7 @@ impl Runtime for GlommioRuntime {
     #[expect(clippy::manual_async_fn, reason = "an async fn would borrow the runtime")]
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + 'static {
         async move {
-            glommio::timer::Timer::new(duration).await;
+            glommio::timer::Timer::new(duration.min(SLEEP_MAX)).await;
         }
     }
 
