@@ -1,7 +1,8 @@
 //! One process per data folder.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,11 +44,15 @@ pub enum LockError {
     },
 }
 
-/// A locked data folder; dropping it, or the end of the process, unlocks it. The lock file stays: removing it
-/// would let two processes lock two files of one name.
+/// A locked data folder; dropping it, or the end of the process, unlocks it.
+///
+/// What is locked is the folder itself, so that nothing in it can be removed to get around the lock. The lock file
+/// says who holds it, and is locked too where a file system cannot lock folders. Processes that this one starts
+/// inherit neither.
 #[derive(Debug)]
 pub struct FolderLock {
-    _file: File,
+    folder: File,
+    file: File,
 }
 
 impl FolderLock {
@@ -58,34 +63,53 @@ impl FolderLock {
     /// [`LockError`].
     pub fn acquire(folder: &Path) -> Result<Self, LockError> {
         let io_error = |source| LockError::Io { path: folder.to_path_buf(), source };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(folder.join(LOCK_NAME))
-            .map_err(io_error)?;
-        let mut waited_ms = 0;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(source)) => return Err(io_error(source)),
-                Err(TryLockError::WouldBlock) => {}
-            }
-            let holder = read_holder(&mut file);
-            let patience_ms = if holder.is_some_and(is_dead) { WAIT_DEAD_MS } else { WAIT_LIVING_MS };
-            if waited_ms >= patience_ms {
-                let path = folder.to_path_buf();
-                return Err(holder.map_or(LockError::HeldByUnknown { path: path.clone() }, |pid| {
-                    LockError::Held { path, pid }
-                }));
-            }
-            pause();
-            waited_ms += RETRY_MS;
-        }
+        let opened = File::open(folder).map_err(io_error)?;
+        lock(&opened, folder)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(folder.join(LOCK_NAME)).map_err(io_error)?;
+        lock(&file, folder)?;
         write_holder(&mut file).map_err(io_error)?;
-        Ok(Self { _file: file })
+        Ok(Self { folder: opened, file })
     }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing alone would leave it to a forked child that still has the descriptors.
+        let _ = self.file.unlock();
+        let _ = self.folder.unlock();
+    }
+}
+
+/// Locks `file`, which is `folder` or its lock file. A file system that cannot lock folders leaves it to the file.
+fn lock(file: &File, folder: &Path) -> Result<(), LockError> {
+    let path = || folder.to_path_buf();
+    let metadata = file.metadata().map_err(|source| LockError::Io { path: path(), source })?;
+    let mut waited_ms = 0;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(source)) if metadata.is_dir() && cannot_lock(&source) => return Ok(()),
+            Err(TryLockError::Error(source)) => return Err(LockError::Io { path: path(), source }),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let holder = read_holder(folder).or_else(|| kernel_holder(&metadata));
+        let patience_ms = if holder.is_some_and(is_dead) { WAIT_DEAD_MS } else { WAIT_LIVING_MS };
+        if waited_ms >= patience_ms {
+            return Err(match holder {
+                Some(pid) => LockError::Held { path: path(), pid },
+                None => LockError::HeldByUnknown { path: path() },
+            });
+        }
+        pause();
+        waited_ms += RETRY_MS;
+    }
+}
+
+/// Whether `error` says that there are no locks of this kind here, as network file systems do about folders.
+fn cannot_lock(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL | libc::ENOLCK | libc::EOPNOTSUPP))
 }
 
 #[expect(clippy::disallowed_methods, reason = "waits for another process, before any executor runs")]
@@ -93,11 +117,24 @@ fn pause() {
     std::thread::sleep(Duration::from_millis(RETRY_MS));
 }
 
-fn read_holder(file: &mut File) -> Option<u32> {
+/// Who holds the folder, as its lock file says.
+fn read_holder(folder: &Path) -> Option<u32> {
     let mut text = String::new();
-    file.rewind().ok()?;
-    file.take(32).read_to_string(&mut text).ok()?;
+    File::open(folder.join(LOCK_NAME)).ok()?.take(32).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
+}
+
+/// Who holds a lock on the file of `metadata`, as the kernel says: for when the lock file was removed.
+fn kernel_holder(metadata: &Metadata) -> Option<u32> {
+    let (device, inode) = (metadata.dev(), metadata.ino());
+    let file = format!("{:02x}:{:02x}:{inode}", libc::major(device), libc::minor(device));
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    // "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"
+    locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, pid, locked, ..] = fields[..] else { return None };
+        if locked == file { pid.parse().ok() } else { None }
+    })
 }
 
 fn write_holder(file: &mut File) -> io::Result<()> {

@@ -336,6 +336,30 @@ fn a_held_folder_names_its_holder_and_a_freed_one_can_be_locked() {
 }
 
 #[test]
+fn removing_the_lock_file_unlocks_nothing() {
+    let folder = TestFolder::new();
+    let lock = FolderLock::acquire(folder.path()).unwrap();
+    std::fs::remove_file(folder.join("LOCK")).unwrap();
+    let refused = FolderLock::acquire(folder.path()).unwrap_err();
+    let LockError::Held { pid, .. } = &refused else { panic!("held, not {refused:?}") };
+    assert_eq!(*pid, std::process::id(), "as the kernel knows");
+    drop(lock);
+    FolderLock::acquire(folder.path()).unwrap();
+}
+
+#[test]
+fn a_child_process_does_not_keep_the_lock() {
+    let folder = TestFolder::new();
+    let lock = FolderLock::acquire(folder.path()).unwrap();
+    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    drop(lock);
+    let acquired = FolderLock::acquire(folder.path());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    acquired.unwrap();
+}
+
+#[test]
 fn a_folder_that_does_not_exist_cannot_be_locked() {
     let folder = TestFolder::new();
     let refused = FolderLock::acquire(&folder.join("missing"));
