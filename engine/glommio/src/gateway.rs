@@ -3,6 +3,8 @@
 //! A thread blocks, an executor never does: the shard's side receives by waker and answers without waiting.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The shard's side has gone; the message comes back.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +35,48 @@ pub struct ReplyLost;
 pub fn thread_gateway<T: Send + 'static>(capacity: usize) -> (ThreadSender<T>, ThreadReceiver<T>) {
     assert!(capacity > 0, "a gateway holds at least one message");
     let (sender, receiver) = flume::bounded(capacity);
-    (ThreadSender(sender), ThreadReceiver(receiver))
+    let gate = Gate { messages: receiver, closed: Arc::default() };
+    (ThreadSender { sender, gate: gate.clone() }, ThreadReceiver(gate))
+}
+
+/// The queue's far end, and whether anybody still listens there.
+///
+/// A queue keeps its messages for as long as a sender lives, and with them the slots that threads wait for. So
+/// whoever finds the gate closed empties the queue: the shard when it closes the gate, and each sender whose
+/// message came after that.
+struct Gate<T> {
+    messages: flume::Receiver<T>,
+    closed: Arc<AtomicBool>,
+}
+
+impl<T> Clone for Gate<T> {
+    fn clone(&self) -> Self {
+        Self { messages: self.messages.clone(), closed: Arc::clone(&self.closed) }
+    }
+}
+
+impl<T> Gate<T> {
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Drops what is queued, and what senders wait to queue.
+    fn empty(&self) {
+        while let Ok(message) = self.messages.try_recv() {
+            drop(message);
+        }
+    }
 }
 
 /// The thread's side of a gateway. Any number of threads may hold one.
-pub struct ThreadSender<T>(flume::Sender<T>);
+pub struct ThreadSender<T> {
+    sender: flume::Sender<T>,
+    gate: Gate<T>,
+}
 
 impl<T> Clone for ThreadSender<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { sender: self.sender.clone(), gate: self.gate.clone() }
     }
 }
 
@@ -52,28 +87,54 @@ impl<T> fmt::Debug for ThreadSender<T> {
 }
 
 impl<T> ThreadSender<T> {
-    /// Sends `message`; blocks this thread while the gateway is full. Not for executors.
+    /// Sends `message`; blocks this thread while the gateway is full. Not for executors. A message that is sent
+    /// while the shard ends is dropped, as one in its queue is.
     ///
     /// # Errors
     /// [`GatewayClosed`] if the shard has ended.
     pub fn send(&self, message: T) -> Result<(), GatewayClosed<T>> {
-        self.0.send(message).map_err(|error| GatewayClosed(error.into_inner()))
+        if self.gate.is_closed() {
+            return Err(GatewayClosed(message));
+        }
+        self.sender.send(message).map_err(|error| GatewayClosed(error.into_inner()))?;
+        self.sent();
+        Ok(())
     }
 
-    /// Sends without waiting.
+    /// Sends without waiting; otherwise as [`ThreadSender::send`].
     ///
     /// # Errors
     /// [`TrySendError::Full`], [`TrySendError::Closed`].
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        self.0.try_send(message).map_err(|error| match error {
+        if self.gate.is_closed() {
+            return Err(TrySendError::Closed(message));
+        }
+        self.sender.try_send(message).map_err(|error| match error {
             flume::TrySendError::Full(message) => TrySendError::Full(message),
             flume::TrySendError::Disconnected(message) => TrySendError::Closed(message),
-        })
+        })?;
+        self.sent();
+        Ok(())
+    }
+
+    /// The message is queued. If the gate was closed before, nobody else takes it out; if it is closed later,
+    /// who closes it does.
+    fn sent(&self) {
+        if self.gate.is_closed() {
+            self.gate.empty();
+        }
     }
 }
 
-/// The shard's side of a gateway.
-pub struct ThreadReceiver<T>(flume::Receiver<T>);
+/// The shard's side of a gateway. Dropping it drops the messages that are queued.
+pub struct ThreadReceiver<T>(Gate<T>);
+
+impl<T> Drop for ThreadReceiver<T> {
+    fn drop(&mut self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        self.0.empty();
+    }
+}
 
 impl<T> fmt::Debug for ThreadReceiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,13 +145,13 @@ impl<T> fmt::Debug for ThreadReceiver<T> {
 impl<T> ThreadReceiver<T> {
     /// The next message; `None` when every sender has gone.
     pub async fn receive(&self) -> Option<T> {
-        self.0.recv_async().await.ok()
+        self.0.messages.recv_async().await.ok()
     }
 
     /// A message that is there already.
     #[must_use]
     pub fn try_receive(&self) -> Option<T> {
-        self.0.try_recv().ok()
+        self.0.messages.try_recv().ok()
     }
 }
 
