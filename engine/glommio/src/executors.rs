@@ -1,8 +1,9 @@
 //! One executor thread per shard-log.
 
-use std::any::Any;
+use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,11 +14,13 @@ use thalweg_engine::model::ShardId;
 use thalweg_engine::shard::MeshMessage;
 
 use crate::cpu;
+use crate::lock::FolderLock;
 use crate::mesh::{MeshSocket, mesh_sockets};
 use crate::options::{REGISTERED_MEMORY_DEFAULT, RuntimeOptions};
 use crate::preflight::{self, PreflightError};
 use crate::pulse::{self, Pulse};
 use crate::runtime::{GlommioRuntime, foreground_queue};
+use crate::tasks::{Panic, PanicHook, panic_message};
 
 /// Why no executor was started.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +50,27 @@ pub enum StartError {
     },
 }
 
-type Outcome<T> = (ShardId, Result<T, Box<dyn Any + Send>>);
+type Outcome<T> = (ShardId, Result<T, Panic>);
+
+/// Called with the shard and the message of its panic, on its thread, before its tasks are dropped.
+pub(crate) type ShardPanicHook = Arc<dyn Fn(ShardId, &str) + Send + Sync>;
+
+/// What goes with executors from their start to their end.
+#[derive(Clone, Default)]
+pub(crate) struct Watch {
+    /// Let go of when the last executor has ended, and its last disk operation.
+    pub(crate) keep: Option<Arc<FolderLock>>,
+    /// Hears of panics.
+    pub(crate) on_panic: Option<ShardPanicHook>,
+}
+
+impl Watch {
+    fn panicked(&self, shard: ShardId, message: &str) {
+        if let Some(hook) = &self.on_panic {
+            hook(shard, message);
+        }
+    }
+}
 
 /// Longest time slice of the queue that runs only an executor's first and last steps: never, so that nothing
 /// interrupts it before there is a [`Pulse`].
@@ -57,7 +80,7 @@ const UNINTERRUPTED: Duration = Duration::from_secs(3600);
 #[must_use = "joining is how a panic of a shard is noticed"]
 pub struct Executors<T> {
     shards: usize,
-    outcomes: mpsc::Receiver<Outcome<T>>,
+    outcomes: flume::Receiver<Outcome<T>>,
     threads: Vec<JoinHandle<()>>,
     notes: Vec<String>,
 }
@@ -74,31 +97,61 @@ impl<T> Executors<T> {
     /// # Panics
     /// With the panic of the first shard that panicked, without waiting for the others.
     pub fn join(self) -> Vec<T> {
-        let mut outputs: Vec<Option<T>> = (0..self.shards).map(|_| None).collect();
+        let outputs = self.ended(|panic| resume_unwind(panic));
+        outputs.into_iter().map(|output| output.expect("a panic was passed on")).collect()
+    }
+
+    /// Waits until every shard has ended; their outputs or panics, in the order of the shards.
+    pub(crate) fn outcomes(self) -> Vec<Result<T, Panic>> {
+        self.ended(|panic| panic)
+    }
+
+    /// Whether this thread is one of the executors'.
+    pub(crate) fn is_this_thread(&self) -> bool {
+        let this = std::thread::current().id();
+        self.threads.iter().any(|thread| thread.thread().id() == this)
+    }
+
+    /// Waits until every shard has ended; a panic goes through `panicked` as soon as it is known.
+    fn ended(self, panicked: impl Fn(Panic) -> Panic) -> Vec<Result<T, Panic>> {
+        let mut ended: Vec<Option<Result<T, Panic>>> = (0..self.shards).map(|_| None).collect();
         for _ in 0..self.shards {
             let (shard, outcome) = self.outcomes.recv().expect("every executor reports its end");
-            match outcome {
-                Ok(output) => outputs[usize::from(shard.0)] = Some(output),
-                Err(panic) => resume_unwind(panic),
-            }
+            ended[usize::from(shard.0)] = Some(outcome.map_err(&panicked));
         }
         for thread in self.threads {
             if let Err(panic) = thread.join() {
                 resume_unwind(panic);
             }
         }
-        outputs.into_iter().map(|output| output.expect("one outcome per shard")).collect()
+        ended.into_iter().map(|outcome| outcome.expect("one outcome per shard")).collect()
     }
 }
 
 /// Starts `shards` executors, connects their mesh, and runs `main(runtime, shard)` on each.
 ///
-/// When a shard's main future ends, its other tasks are dropped and its disk operations in flight are
-/// awaited; then its thread ends. Returns when every executor has been made.
+/// When a shard's main future ends, or one of its tasks panics, its tasks are dropped and its disk operations in
+/// flight are awaited; then its thread ends. Returns when every executor has been made. Of each executor that has
+/// ended, one event descriptor stays open until the process ends (glommio 0.9.0 leaks it).
 ///
 /// # Errors
 /// [`StartError`]; no executor is left running.
 pub fn start<F, O, T>(shards: u16, options: &RuntimeOptions, main: F) -> Result<Executors<T>, StartError>
+where
+    F: Fn(GlommioRuntime, ShardId) -> O + Clone + Send + 'static,
+    O: Future<Output = T> + 'static,
+    T: Send + 'static,
+{
+    start_watched(shards, options, &Watch::default(), main)
+}
+
+/// As [`start`], with what `watch` says.
+pub(crate) fn start_watched<F, O, T>(
+    shards: u16,
+    options: &RuntimeOptions,
+    watch: &Watch,
+    main: F,
+) -> Result<Executors<T>, StartError>
 where
     F: Fn(GlommioRuntime, ShardId) -> O + Clone + Send + 'static,
     O: Future<Output = T> + 'static,
@@ -110,7 +163,7 @@ where
     preflight::check_machine(shards)?;
     let (placements, notes) = placements(shards, options.pin);
     let (made, all_made) = mpsc::channel();
-    let (report, outcomes) = mpsc::channel();
+    let (report, outcomes) = flume::unbounded();
     let (running, watched) = mpsc::channel();
     let mut pulses = Vec::with_capacity(usize::from(shards));
     let mut threads = Vec::with_capacity(usize::from(shards));
@@ -120,14 +173,14 @@ where
         let (permit, permitted) = mpsc::channel::<()>();
         let pulse = Arc::<Pulse>::default();
         pulses.push(Arc::clone(&pulse));
-        let plan =
-            Plan { shard, placement, options: options.clone(), socket, pulse, running: running.clone() };
+        let (options, watch, running) = (options.clone(), watch.clone(), running.clone());
+        let plan = Plan { shard, placement, options, socket, pulse, running, watch };
         let (made, report, main) = (made.clone(), report.clone(), main.clone());
         let thread = std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
             let Some(executor) = plan.make(made) else { return };
             // An error here: another executor could not be made, and `start` has given up.
             if permitted.recv().is_ok() {
-                plan.run(&executor, main, &report);
+                plan.run(executor, main, &report);
             }
         });
         threads.push(thread.map_err(|error| StartError::Executor { shard, message: error.to_string() })?);
@@ -155,6 +208,7 @@ struct Plan {
     pulse: Arc<Pulse>,
     /// Held as long as the executor runs.
     running: mpsc::Sender<()>,
+    watch: Watch,
 }
 
 impl Plan {
@@ -177,25 +231,36 @@ impl Plan {
     }
 
     /// Runs `main` to its end and reports its output or its panic.
-    fn run<F, O, T>(self, executor: &LocalExecutor, main: F, report: &mpsc::Sender<Outcome<T>>)
+    fn run<F, O, T>(self, executor: LocalExecutor, main: F, report: &flume::Sender<Outcome<T>>)
     where
         F: Fn(GlommioRuntime, ShardId) -> O + 'static,
         O: Future<Output = T> + 'static,
         T: 'static,
     {
-        let Self { shard, options, socket, pulse, running, .. } = self;
-        let beating = Arc::clone(&pulse);
-        // The executor is not used again after a panic.
+        let Self { shard, options, socket, pulse, running, watch, .. } = self;
+        let watching = watch.clone();
+        let on_panic: PanicHook = Rc::new(move |message: &str| watching.panicked(shard, message));
+        let made = Rc::<RefCell<Option<GlommioRuntime>>>::default();
+        let making = Rc::clone(&made);
+        // Panics of tasks are caught where they are polled: one that comes here is glommio's own.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             executor.run(async move {
                 let foreground = foreground_queue(options.time_slice);
-                beating.install(foreground);
+                pulse.install(foreground);
                 let shard_main = async move {
                     let mesh = socket.connect();
-                    let runtime = GlommioRuntime::new(shard, options, foreground, mesh, Arc::clone(&beating));
-                    let output = beating.counted(main(runtime.clone(), shard)).await;
+                    let runtime = GlommioRuntime::new(shard, options, foreground, mesh, pulse, on_panic);
+                    *making.borrow_mut() = Some(runtime.clone());
+                    let handed = runtime.clone();
+                    let running = runtime.run(async move {
+                        let running = main(handed, shard);
+                        drop(main);
+                        running.await
+                    });
+                    let outcome = running.await;
                     runtime.close().await;
-                    output
+                    making.take();
+                    outcome
                 };
                 glommio::executor()
                     .spawn_local_into(shard_main, foreground)
@@ -203,8 +268,23 @@ impl Plan {
                     .await
             })
         }));
-        pulse.retire();
         drop(running);
+        let outcome = match outcome {
+            Ok(outcome) => {
+                drop(executor);
+                drop(watch.keep);
+                outcome
+            }
+            Err(panic) => {
+                watch.panicked(shard, panic_message(&panic));
+                if let Some(runtime) = made.take() {
+                    runtime.abandon();
+                }
+                // Its rings and its memory stay, and what is kept for it: the device may still use them.
+                std::mem::forget((executor, watch));
+                Err(panic)
+            }
+        };
         // Nobody listens any more if another shard panicked first.
         let _ = report.send((shard, outcome));
     }

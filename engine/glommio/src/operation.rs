@@ -51,6 +51,12 @@ impl Operations {
         self.ended.set(true);
     }
 
+    /// The executor has failed: nothing is carried on any more, nor are the operations dropped.
+    pub(crate) fn abandon(&self) {
+        self.closing.set(true);
+        self.ended.set(true);
+    }
+
     fn begin(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
     }
@@ -97,7 +103,7 @@ impl<F: Future + 'static> Future for Operation<F> {
 impl<F: Future + 'static> Drop for Operation<F> {
     fn drop(&mut self) {
         let Some(future) = self.future.take().filter(|_| self.started) else { return };
-        if std::thread::panicking() || self.operations.ended.get() {
+        if self.operations.ended.get() {
             // No executor to carry it on: leak the memory that the device may still use.
             std::mem::forget(future);
             return;

@@ -8,8 +8,6 @@
 //! So a thread watches the executors. One that makes progress is left alone; one that does not is woken: a
 //! few times at once, then rarely, because it is most likely idle.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,25 +49,17 @@ impl Pulse {
             .detach();
     }
 
-    /// Called when the executor has stopped.
+    /// Ends the task that is woken. Called on the executor, one turn before its end: glommio leaks a task that it
+    /// does not get to drop.
     pub(crate) fn retire(&self) {
-        self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(waker);
     }
 
     /// Notes that a task ran.
     pub(crate) fn beat(&self) {
         // One writer: no need for an atomic addition.
         self.progress.store(self.progress.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
-
-    /// Runs `future`, noting each poll.
-    pub(crate) async fn counted<T>(&self, future: impl Future<Output = T>) -> T {
-        let mut future = pin!(future);
-        std::future::poll_fn(|context| {
-            self.beat();
-            Pin::as_mut(&mut future).poll(context)
-        })
-        .await
     }
 
     fn kick(&self) {

@@ -19,7 +19,7 @@ use crate::mesh::MeshEnd;
 use crate::operation::Operations;
 use crate::options::{HALT_EXIT_CODE, RuntimeOptions};
 use crate::pulse::Pulse;
-use crate::tasks::Tasks;
+use crate::tasks::{Panic, PanicHook, Tasks};
 
 /// Shares of the executor's time when both queues have work: background gets a twentieth.
 const FOREGROUND_SHARES: usize = 1000;
@@ -51,6 +51,7 @@ impl GlommioRuntime {
         foreground: TaskQueueHandle,
         mesh: MeshEnd<MeshMessage>,
         pulse: Arc<Pulse>,
+        on_panic: PanicHook,
     ) -> Self {
         let background = glommio::executor().create_task_queue(
             Shares::Static(BACKGROUND_SHARES),
@@ -62,7 +63,7 @@ impl GlommioRuntime {
             foreground,
             background,
             operations: Operations::new(foreground),
-            tasks: Tasks::new(pulse),
+            tasks: Tasks::new(pulse, on_panic),
             random: Random::from_kernel(),
             mesh,
             options,
@@ -75,11 +76,24 @@ impl GlommioRuntime {
         self.0.shard
     }
 
+    /// Runs `main` in the foreground; its output, or the first panic of any task.
+    pub(crate) async fn run<T: 'static>(&self, main: impl Future<Output = T> + 'static) -> Result<T, Panic> {
+        self.0.tasks.run(self.0.foreground, main).await
+    }
+
+    /// Drops every task, outside of an executor that has failed. What the device may still use is leaked.
+    pub(crate) fn abandon(&self) {
+        self.0.operations.abandon();
+        self.0.tasks.close();
+    }
+
     /// Drops every task, then waits for the disk operations in flight.
     pub(crate) async fn close(&self) {
         self.0.tasks.close();
         self.0.operations.close().await;
-        // Glommio closes buffered files in its next turn; without one their descriptors would stay open.
+        self.0.tasks.retire_pulse();
+        // Glommio closes buffered files and drops closed tasks in its next turn; without one their descriptors
+        // would stay open.
         glommio::timer::Timer::new(Duration::from_micros(1)).await;
     }
 }

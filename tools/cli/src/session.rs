@@ -84,6 +84,7 @@ fn open_code(error: &OpenEngineError) -> ExitCode {
             OpenError::Log(OpenLogError::Disk { .. }) | OpenError::Manifest { .. } => ExitCode::Machine,
             OpenError::Log(_) | OpenError::CatalogOlder { .. } | OpenError::WriterClosed => ExitCode::Refused,
         },
+        OpenEngineError::Panicked(_) => ExitCode::Failed,
     }
 }
 

@@ -8,6 +8,7 @@ use thalweg_engine::client::{AppendError, Appended, Bounds, ProducerPosition, Re
 use thalweg_engine::model::{Offset, ProducerId, TopicName};
 use thalweg_engine::shard::OwnedBatch;
 
+use super::fate::Fate;
 use super::message::ThreadMessage;
 use super::{ClosedError, Pending};
 use crate::gateway::{ReplySlot, ThreadSender, reply_slot};
@@ -16,14 +17,18 @@ use crate::gateway::{ReplySlot, ThreadSender, reply_slot};
 ///
 /// Requests of one thread about one partition are carried out in the order in which it made them. A request
 /// blocks the thread while its shard has 1,024 requests waiting.
+///
+/// When the [`Engine`](super::Engine) has been closed or dropped, or a shard has panicked, every request is
+/// answered with an error, those under way included; [`Client::why_closed`] tells which it was.
 #[derive(Clone, Debug)]
 pub struct Client {
     shards: Arc<[ThreadSender<ThreadMessage>]>,
+    fate: Arc<Fate>,
 }
 
 impl Client {
-    pub(super) fn new(shards: Arc<[ThreadSender<ThreadMessage>]>) -> Self {
-        Self { shards }
+    pub(super) fn new(shards: Arc<[ThreadSender<ThreadMessage>]>, fate: Arc<Fate>) -> Self {
+        Self { shards, fate }
     }
 
     /// Appends `batch`, a native batch as [`BatchBuilder`](thalweg_engine::model::BatchBuilder) makes it. The
@@ -148,6 +153,12 @@ impl Client {
         self.shards.len() as u16
     }
 
+    /// Why requests are refused as closed: the panic of a shard, if there was one.
+    #[must_use]
+    pub fn why_closed(&self) -> ClosedError {
+        self.fate.error()
+    }
+
     /// One gateway per shard.
     pub(super) fn gateways(&self) -> &[ThreadSender<ThreadMessage>] {
         &self.shards
@@ -168,9 +179,7 @@ impl Client {
     ) -> Pending<T> {
         let (slot, reply) = reply_slot();
         let gateway = &self.shards[usize::from(shard)];
-        match gateway.send(message(slot)) {
-            Ok(()) => Pending::sent(reply),
-            Err(_) => Pending::closed(),
-        }
+        let sent = gateway.send(message(slot)).is_ok();
+        Pending::new(sent.then_some(reply), Arc::clone(&self.fate))
     }
 }

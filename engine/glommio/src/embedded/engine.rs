@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::fs::DirBuilder;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use thalweg_engine::client::ShardClient;
 use thalweg_engine::folder::{Folder, FolderError};
@@ -17,9 +19,11 @@ use thalweg_engine::model::ShardId;
 use thalweg_engine::shard::{OpenError, Shard, ShardOptions};
 
 use super::device::{self, Device};
+use super::fate::{Alarm, Fate};
 use super::message::ThreadMessage;
 use super::service::serve;
 use super::{Client, ClosedError, EngineOptions, OpenEngineError};
+use crate::executors::{Watch, start_watched};
 use crate::gateway::{ThreadReceiver, reply_slot, thread_gateway};
 use crate::preflight::PreflightError;
 use crate::{Executors, FolderLock, GlommioRuntime, RuntimeOptions, start};
@@ -27,14 +31,17 @@ use crate::{Executors, FolderLock, GlommioRuntime, RuntimeOptions, start};
 /// Requests of threads that one shard keeps waiting; more block their threads.
 pub(super) const GATEWAY_CAPACITY: usize = 1024;
 
-/// A data folder that is open. Dropping it without [`Engine::close`] leaves its shards running until the
-/// process ends, as after a crash.
+/// A data folder that is open.
+///
+/// Dropping it closes it as [`Engine::close`] does, and blocks the thread for as long; only the outcome is lost.
+/// Dropped on one of its own shards, which cannot wait for itself, it is closed by a thread of its own. The folder
+/// stays locked until the last shard has ended.
 pub struct Engine {
     client: Client,
-    executors: Executors<()>,
+    /// `None` when they have been told to end.
+    executors: Option<Executors<()>>,
     info: EngineInfo,
     notes: Vec<String>,
-    lock: FolderLock,
 }
 
 /// What an open data folder is like.
@@ -67,17 +74,17 @@ impl Engine {
     /// [`OpenEngineError`]; nothing is left running then.
     pub fn open(path: &Path, options: EngineOptions) -> Result<Self, OpenEngineError> {
         let path = make_folder(path)?;
-        let lock = FolderLock::acquire(&path)?;
+        let lock = Arc::new(FolderLock::acquire(&path)?);
         let folder = open_folder_alone(&path, &options)?;
         let device = device::learn(&path, &options.runtime, options.flush.is_none())?;
         let flush = options.flush.unwrap_or(device.flush);
         let mut shard_options = ShardOptions { log: options.log };
         shard_options.log.flush = flush;
-        let (client, executors, recovery) = start_shards(&folder, shard_options, &options.runtime)?;
+        let (client, executors, recovery) = start_shards(&folder, shard_options, &options.runtime, lock)?;
         let mut notes = executors.notes().to_vec();
         notes.extend(device.notes.iter().cloned());
         let info = EngineInfo { path, shards: folder.shards, device, flush, recovery };
-        Ok(Self { client, executors, info, notes, lock })
+        Ok(Self { client, executors: Some(executors), info, notes })
     }
 
     /// For ordinary threads.
@@ -99,6 +106,7 @@ impl Engine {
     }
 
     /// Runs `task` on every shard, each time with that shard's client, until it ends or the engine is closed.
+    /// A panic of it ends the engine: see [`ClosedError::Panicked`].
     ///
     /// # Errors
     /// [`ClosedError`], if a shard has ended.
@@ -113,39 +121,64 @@ impl Engine {
                 let runtime = client.runtime().clone();
                 runtime.spawn(Priority::Foreground, task(client));
             });
-            gateway.send(ThreadMessage::Run(job)).map_err(|_| ClosedError)?;
+            gateway.send(ThreadMessage::Run(job)).map_err(|_| self.client.why_closed())?;
         }
         Ok(())
     }
 
     /// Closes the folder: what was accepted becomes durable, everything after is refused, the shards end and
-    /// the folder is unlocked.
+    /// the folder is unlocked. Blocks this thread until then.
     ///
     /// # Errors
-    /// [`ClosedError`], if a shard had ended before.
-    pub fn close(self) -> Result<(), ClosedError> {
-        let mut closing = Vec::new();
-        let mut outcome = Ok(());
-        for gateway in self.client.gateways() {
-            let (slot, closed) = reply_slot();
-            match gateway.send(ThreadMessage::Close { slot }) {
-                Ok(()) => closing.push(closed),
-                Err(_) => outcome = Err(ClosedError),
-            }
-        }
-        for closed in closing {
-            if closed.wait().is_err() {
-                outcome = Err(ClosedError);
-            }
-        }
-        for gateway in self.client.gateways() {
-            // A shard that has ended needs no telling.
-            let _ = gateway.send(ThreadMessage::End);
-        }
-        self.executors.join();
-        drop(self.lock);
-        outcome
+    /// [`ClosedError`], if a shard had ended before; nothing is left running then either.
+    /// # Panics
+    /// On one of the engine's own shards, which cannot wait for itself.
+    pub fn close(mut self) -> Result<(), ClosedError> {
+        let executors = self.executors.as_ref().expect("taken by `close` and `drop` only");
+        assert!(!executors.is_this_thread(), "a shard cannot wait for itself to end: close elsewhere");
+        self.executors.take().map_or(Ok(()), |executors| end(&self.client, executors))
     }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let Some(executors) = self.executors.take() else { return };
+        let client = self.client.clone();
+        if !executors.is_this_thread() {
+            // Clients learn why, if it did not end well.
+            let _ = end(&client, executors);
+            return;
+        }
+        // Without a thread for it, the shards end when the last client goes.
+        let closing = std::thread::Builder::new().name("close".to_owned());
+        let _ = closing.spawn(move || end(&client, executors));
+    }
+}
+
+/// Closes every shard, and waits until the last executor has ended.
+fn end(client: &Client, executors: Executors<()>) -> Result<(), ClosedError> {
+    let mut outcome = Ok(());
+    let mut closing = Vec::new();
+    for gateway in client.gateways() {
+        let (slot, closed) = reply_slot();
+        match gateway.send(ThreadMessage::Close { slot }) {
+            Ok(()) => closing.push(closed),
+            Err(_) => outcome = Err(()),
+        }
+    }
+    for closed in closing {
+        if closed.wait().is_err() {
+            outcome = Err(());
+        }
+    }
+    for gateway in client.gateways() {
+        // A shard that has ended needs no telling.
+        let _ = gateway.send(ThreadMessage::End);
+    }
+    if executors.outcomes().iter().any(Result::is_err) {
+        outcome = Err(());
+    }
+    outcome.map_err(|()| client.why_closed())
 }
 
 fn make_folder(path: &Path) -> Result<PathBuf, OpenEngineError> {
@@ -205,25 +238,49 @@ fn start_shards(
     folder: &Folder,
     options: ShardOptions,
     runtime_options: &RuntimeOptions,
+    lock: Arc<FolderLock>,
 ) -> Result<Started, OpenEngineError> {
     let buffers = runtime_options.registered_memory_bytes.unwrap_or(options.log.cache_bytes + BESIDE_CACHE);
     let runtime_options =
         &RuntimeOptions { registered_memory_bytes: Some(buffers), ..runtime_options.clone() };
     let (gateways, receivers): (Vec<_>, Vec<_>) =
         (0..folder.shards).map(|_| thread_gateway(GATEWAY_CAPACITY)).unzip();
-    let receivers: Arc<[_]> = receivers.into_iter().map(|one| Mutex::new(Some(one))).collect();
+    let (fate, alarms) = Fate::new(folder.shards);
+    let ends: Arc<[_]> = receivers.into_iter().zip(alarms).map(|ends| Mutex::new(Some(ends))).collect();
+    let client = Client::new(gateways.into(), Arc::clone(&fate));
     let (opened, outcomes) = flume::unbounded();
-    let owned = folder.clone();
+    let (owned, shared) = (folder.clone(), Arc::clone(&fate));
     let to_open = Arc::new(AtomicU16::new(folder.shards));
-    let executors = start(folder.shards, runtime_options, move |runtime, id| {
-        let requests = receivers[usize::from(id.0)].lock().unwrap_or_else(PoisonError::into_inner).take();
-        let requests = requests.expect("a shard starts once");
+    let watch = Watch {
+        keep: Some(lock),
+        on_panic: Some(Arc::new(move |shard, message| fate.panicked(shard, message))),
+    };
+    let executors = start_watched(folder.shards, runtime_options, &watch, move |runtime, id| {
+        let ends = ends[usize::from(id.0)].lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (requests, alarm) = ends.expect("a shard starts once");
         let mut options = options.clone();
         options.log.home = Some(owned.home(id));
         let opening =
             Opening { folder: owned.clone(), to_open: Arc::clone(&to_open), opened: opened.clone() };
-        shard_main(runtime, id, opening, options, requests)
+        shard_main(runtime, id, opening, options, requests, Arc::clone(&shared), alarm)
     })?;
+    match recovered(&client, &outcomes, folder) {
+        Ok(recovery) => Ok((client, executors, recovery)),
+        Err(error) => {
+            // Without senders, the shards that were opened close again.
+            drop(client);
+            executors.outcomes();
+            Err(error)
+        }
+    }
+}
+
+/// Waits until every shard is open; what each found, in their order.
+fn recovered(
+    client: &Client,
+    outcomes: &flume::Receiver<(ShardId, Result<RecoveryReport, OpenError>)>,
+    folder: &Folder,
+) -> Result<Vec<RecoveryReport>, OpenEngineError> {
     let mut recovery = Vec::new();
     let mut failure: Option<(ShardId, OpenError)> = None;
     for (shard, outcome) in outcomes.iter().take(usize::from(folder.shards)) {
@@ -238,15 +295,14 @@ fn start_shards(
             }
         }
     }
-    let client = Client::new(gateways.into());
     if let Some((shard, source)) = failure {
-        // Without senders, the shards that were opened close again.
-        drop(client);
-        executors.join();
         return Err(OpenEngineError::Shard { path: folder.path.clone(), shard, source });
     }
+    if recovery.len() < usize::from(folder.shards) {
+        return Err(OpenEngineError::Panicked(client.why_closed()));
+    }
     recovery.sort_by_key(|(shard, _)| *shard);
-    Ok((client, executors, recovery.into_iter().map(|(_, report)| report).collect()))
+    Ok(recovery.into_iter().map(|(_, report)| report).collect())
 }
 
 /// What the shards of an engine share while they open.
@@ -274,15 +330,20 @@ async fn shard_main(
     mut opening: Opening,
     options: ShardOptions,
     requests: ThreadReceiver<ThreadMessage>,
+    fate: Arc<Fate>,
+    alarm: Alarm,
 ) {
     let (shards, path) = (opening.folder.shards, opening.folder.shard(id));
-    match Shard::open(runtime.clone(), id, shards, &path, options).await {
+    let opened = Shard::open(runtime.clone(), id, shards, &path, options);
+    // Another shard's panic: this one may be waiting for it.
+    let Some(outcome) = before(opened, alarm.rung()).await else { return };
+    match outcome {
         Ok((shard, report)) => {
             let outcome = opening.one_more(&runtime).await.map(|()| report);
             // Gone is whoever opens the engine: then nobody sends requests either, and the shard closes.
             drop(opening.opened.send((id, outcome)));
             drop(opening);
-            serve(shard, requests).await;
+            serve(shard, requests, &fate, alarm).await;
         }
         Err(error) => {
             drop(opening.opened.send((id, Err(error))));
@@ -291,4 +352,16 @@ async fn shard_main(
             while requests.receive().await.is_some() {}
         }
     }
+}
+
+/// What `work` comes to, if that is before `end`.
+async fn before<T>(work: impl Future<Output = T>, end: impl Future<Output = ()>) -> Option<T> {
+    let (mut work, mut end) = (pin!(work), pin!(end));
+    poll_fn(|context| {
+        if end.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
 }

@@ -9,10 +9,22 @@ use thalweg_engine::shard::OpenError;
 
 use crate::{LockError, StartError};
 
-/// The engine was closed, or its process is ending. What was asked may have been done.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the engine is closed")]
-pub struct ClosedError;
+/// The engine has ended. What was asked may have been done; what was acknowledged before is safe.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ClosedError {
+    /// It was closed or dropped, or its process is ending.
+    #[error("the engine is closed")]
+    Closed,
+    /// A shard panicked, which closes the others as well: a fault of this program, or of a future that it was
+    /// given to run. The folder can be opened again.
+    #[error("the engine is closed: shard {shard} panicked: {message}")]
+    Panicked {
+        /// The first shard that did.
+        shard: ShardId,
+        /// What the panic said.
+        message: String,
+    },
+}
 
 /// Why a data folder was not opened. What was refused was not changed, except that the folder may have been
 /// made; of several shards, those that were sound may have been opened and closed again.
@@ -50,4 +62,7 @@ pub enum OpenEngineError {
         /// The cause.
         source: OpenError,
     },
+    /// A shard panicked while it was opened: a fault of this program.
+    #[error(transparent)]
+    Panicked(ClosedError),
 }

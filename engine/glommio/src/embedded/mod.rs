@@ -8,6 +8,7 @@ mod client;
 mod device;
 mod engine;
 mod error;
+mod fate;
 mod message;
 mod options;
 mod pending;

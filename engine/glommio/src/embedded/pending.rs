@@ -1,27 +1,23 @@
 //! An answer that is on its way.
 
+use std::sync::Arc;
+
 use super::ClosedError;
+use super::fate::Fate;
 use crate::gateway::Reply;
 
 /// What a shard will answer to one request. Dropping it does not undo the request.
 #[derive(Debug)]
 #[must_use = "the answer says whether it was done"]
-pub struct Pending<T>(PendingState<T>);
-
-#[derive(Debug)]
-enum PendingState<T> {
-    Sent(Reply<T>),
-    /// The shard had ended before the request could be sent.
-    Closed,
+pub struct Pending<T> {
+    /// `None` if the shard had ended before the request could be sent.
+    reply: Option<Reply<T>>,
+    fate: Arc<Fate>,
 }
 
 impl<T> Pending<T> {
-    pub(super) fn sent(reply: Reply<T>) -> Self {
-        Self(PendingState::Sent(reply))
-    }
-
-    pub(super) fn closed() -> Self {
-        Self(PendingState::Closed)
+    pub(super) fn new(reply: Option<Reply<T>>, fate: Arc<Fate>) -> Self {
+        Self { reply, fate }
     }
 
     /// Blocks this thread until the answer is there.
@@ -29,10 +25,8 @@ impl<T> Pending<T> {
     /// # Errors
     /// [`ClosedError`], if the shard ended first; the request may have been carried out.
     pub fn wait(self) -> Result<T, ClosedError> {
-        match self.0 {
-            PendingState::Sent(reply) => reply.wait().map_err(|_| ClosedError),
-            PendingState::Closed => Err(ClosedError),
-        }
+        let answer = self.reply.and_then(|reply| reply.wait().ok());
+        answer.ok_or_else(|| self.fate.error())
     }
 
     /// Awaits the answer, in a program with an asynchronous runtime of its own.
@@ -40,9 +34,10 @@ impl<T> Pending<T> {
     /// # Errors
     /// As [`Pending::wait`].
     pub async fn received(self) -> Result<T, ClosedError> {
-        match self.0 {
-            PendingState::Sent(reply) => reply.received().await.map_err(|_| ClosedError),
-            PendingState::Closed => Err(ClosedError),
-        }
+        let answer = match self.reply {
+            Some(reply) => reply.received().await.ok(),
+            None => None,
+        };
+        answer.ok_or_else(|| self.fate.error())
     }
 }

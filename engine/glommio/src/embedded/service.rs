@@ -8,6 +8,7 @@ use thalweg_engine::io::{Priority, Runtime};
 use thalweg_engine::model::{Offset, PartitionId};
 use thalweg_engine::shard::{OwnedBatch, Shard};
 
+use super::fate::{Alarm, Fate};
 use super::message::ThreadMessage;
 use crate::GlommioRuntime;
 use crate::gateway::{ReplySlot, ThreadReceiver};
@@ -15,13 +16,27 @@ use crate::gateway::{ReplySlot, ThreadReceiver};
 type Client = ShardClient<GlommioRuntime>;
 
 /// Serves until a thread closes the engine, or every thread's sender has gone. On return the shard is closed.
-pub(super) async fn serve(shard: Shard<GlommioRuntime>, requests: ThreadReceiver<ThreadMessage>) {
+///
+/// After the panic of another shard this one is closed as well, since it may wait for that one, and for ever; it
+/// then drops every request.
+pub(super) async fn serve(
+    shard: Shard<GlommioRuntime>,
+    requests: ThreadReceiver<ThreadMessage>,
+    fate: &Fate,
+    alarm: Alarm,
+) {
     let client = ShardClient::new(shard.clone());
+    let alarmed = shard.clone();
+    client.runtime().spawn(Priority::Foreground, async move {
+        alarm.rung().await;
+        alarmed.close().await;
+    });
     let closed = loop {
         match requests.receive().await {
             None => break None,
             Some(ThreadMessage::Close { slot }) => break Some(slot),
             Some(ThreadMessage::End) => break None,
+            Some(_) if fate.is_sealed() => {}
             Some(message) => start(&client, message),
         }
     };
