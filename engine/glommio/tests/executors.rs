@@ -313,6 +313,20 @@ fn threads_learn_that_the_shard_has_ended() {
 }
 
 #[test]
+fn what_is_queued_when_the_shard_ends_goes_with_it() {
+    let (sender, receiver) = thread_gateway::<Request>(1);
+    let (first, second) = (reply_slot(), reply_slot());
+    sender.send(Request::Double(1, first.0)).unwrap();
+    std::thread::scope(|scope| {
+        // Blocked, since the gateway is full, or too late: either way it is answered.
+        scope.spawn(|| drop(sender.send(Request::Double(2, second.0))));
+        drop(receiver);
+    });
+    assert_eq!(first.1.wait(), Err(ReplyLost));
+    assert_eq!(second.1.wait(), Err(ReplyLost));
+}
+
+#[test]
 fn a_full_gateway_gives_the_message_back() {
     let (sender, receiver) = thread_gateway::<u64>(2);
     sender.try_send(1).unwrap();
