@@ -17,6 +17,8 @@ pub(crate) struct Pipeline {
     /// In the order of the plan: what one hands on at a commit, a later one takes into the same commit.
     flushes: Vec<Rc<RefCell<dyn Flush>>>,
     outputs: Vec<Rc<RefCell<OutputTopic>>>,
+    /// For each topic read, and for each written, whether it is the topology's own.
+    internal: (Vec<bool>, Vec<bool>),
     deltas: Vec<StoreDelta>,
     counters: Rc<Counters>,
     state: Rc<dyn StateView>,
@@ -42,12 +44,16 @@ impl Pipeline {
             flushes: Vec::new(),
         };
         let sources = build(topology, sub, &mut context);
+        let own = topology.internal_topics();
+        let is_own = |topic: &String| own.iter().any(|(name, _)| name == topic);
+        let internal = (sub.sources.iter().map(is_own).collect(), sub.sinks.iter().map(is_own).collect());
         let mut flushes = context.flushes;
         flushes.sort_by_key(|(node, _)| *node);
         Self {
             sources,
             flushes: flushes.into_iter().map(|(_, flush)| flush).collect(),
             outputs: context.outputs,
+            internal,
             deltas: sub.stores.iter().map(|_| StoreDelta::default()).collect(),
             counters: context.counters,
             state: context.state,
@@ -63,9 +69,16 @@ impl Pipeline {
         &self.counters
     }
 
-    /// Records written so far, those of the next commit included.
-    pub(crate) fn records_out(&self) -> u64 {
-        self.outputs.iter().map(|output| output.borrow().records()).sum()
+    /// Whether topic number `input` is the topology's own.
+    pub(crate) fn is_internal(&self, input: usize) -> bool {
+        self.internal.0[input]
+    }
+
+    /// Records written so far, those of the next commit included, to topics of which `which` holds: it is told
+    /// whether a topic is the topology's own.
+    pub(crate) fn records_out(&self, which: impl Fn(bool) -> bool) -> u64 {
+        let outputs = self.outputs.iter().zip(&self.internal.1).filter(|(_, is_own)| which(**is_own));
+        outputs.map(|(output, _)| output.borrow().records()).sum()
     }
 
     /// Empties everything into one commit. The commit before is applied.

@@ -10,8 +10,12 @@ use crate::limits::{COMMIT_SIZE_MAX, TASK_STEP_BYTES};
 pub struct TaskCounters {
     /// Records read.
     pub records_in: u64,
+    /// Those of them that came from the topology's own topics.
+    pub internal_in: u64,
     /// Records written to topics.
     pub records_out: u64,
+    /// Those of them that went to the topology's own topics.
+    pub internal_out: u64,
     /// Records skipped because they are not of the format that the topology says.
     pub records_undecodable: u64,
     /// Records skipped by aggregations because they have no key or no value.
@@ -50,6 +54,7 @@ pub(crate) struct Task {
     pipeline: Pipeline,
     positions: Vec<Offset>,
     records_in: u64,
+    internal_in: u64,
     /// Whether anything was processed since the last flush.
     is_dirty: bool,
     commit_size_target: usize,
@@ -64,6 +69,7 @@ impl Task {
             pipeline,
             positions,
             records_in: 0,
+            internal_in: 0,
             is_dirty: false,
             commit_size_target,
             commit_size_max: COMMIT_SIZE_MAX,
@@ -86,7 +92,9 @@ impl Task {
         let counters = self.pipeline.counters();
         TaskCounters {
             records_in: self.records_in,
-            records_out: self.pipeline.records_out(),
+            internal_in: self.internal_in,
+            records_out: self.pipeline.records_out(|_| true),
+            internal_out: self.pipeline.records_out(|is_internal| is_internal),
             records_undecodable: counters.undecodable.get(),
             records_incomplete: counters.incomplete.get(),
         }
@@ -104,6 +112,7 @@ impl Task {
     ) -> Result<Stopped, TaskError> {
         let end = base + RecordCount(u64::from(batch.count()));
         let mut bytes = 0;
+        let is_internal = u64::from(self.pipeline.is_internal(input));
         while self.positions[input] < end {
             if self.is_full() {
                 return Ok(Stopped::CommitFull);
@@ -123,6 +132,7 @@ impl Task {
             }
             bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) + 1;
             self.records_in += 1;
+            self.internal_in += is_internal;
             self.is_dirty = true;
             self.positions[input] = base + RecordCount(index + 1);
         }

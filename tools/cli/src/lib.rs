@@ -33,9 +33,6 @@ pub fn run(arguments: &Thalweg) -> Result<(), Failure> {
         Command::Topic(args) => command::topic::run(args),
         Command::Produce(args) => command::produce::run(args),
         Command::Consume(args) => command::consume::run(args),
-        Command::Completions(args) => {
-            command::completions::run(args);
-            Ok(())
-        }
+        Command::Completions(args) => command::completions::run(args),
     }
 }

@@ -1,5 +1,6 @@
 //! Opening a data folder for one command, and what to say if that fails.
 
+use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -19,11 +20,15 @@ use crate::exit::{ExitCode, Failure};
 /// # Errors
 /// A [`Failure`] with the exit code of the cause.
 pub fn open_or_create(path: &Path, shards: &ShardsArgs, args: &OpenArgs) -> Result<Engine, Failure> {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
+        let message = format!("the data folder {path:?} is a file, not a folder");
+        return Err(Failure::new(ExitCode::Usage, message));
+    }
     let mut options = EngineOptions { shards: shards.shards, ..EngineOptions::default() };
     options.runtime.buffered = args.buffered;
     options.log.accept_damage = args.accept_damage;
     let engine = Engine::open(path, options)
-        .map_err(|error| Failure::new(open_code(&error), with_causes(&error) + open_hint(&error)))?;
+        .map_err(|error| Failure::new(open_code(&error), open_message(&error) + open_hint(&error)))?;
     let lost = engine.info().recovery.iter().enumerate();
     for (shard, lost) in lost.filter_map(|(shard, report)| Some((shard, report.damage_accepted.as_ref()?))) {
         eprintln!("warning: damage accepted on shard {shard}: {lost}");
@@ -51,7 +56,7 @@ pub fn open(args: &DataArgs) -> Result<Engine, Failure> {
     match std::fs::symlink_metadata(path.join(MANIFEST_NAME)) {
         Ok(_) => open_or_create(path, &ShardsArgs::default(), &args.open),
         // What else hinders it, opening the folder says better.
-        Err(error) if error.kind() != ErrorKind::NotFound && path.is_dir() => {
+        Err(error) if error.kind() != ErrorKind::NotFound && path.exists() => {
             open_or_create(path, &ShardsArgs::default(), &args.open)
         }
         Err(_) => {
@@ -85,6 +90,24 @@ fn open_code(error: &OpenEngineError) -> ExitCode {
             OpenError::Log(_) | OpenError::CatalogOlder { .. } | OpenError::WriterClosed => ExitCode::Refused,
         },
         OpenEngineError::Panicked(_) => ExitCode::Failed,
+    }
+}
+
+/// What to say of it. Of a folder that was refused the cause says everything.
+fn open_message(error: &OpenEngineError) -> String {
+    match error {
+        OpenEngineError::Folder { path, source: FolderError::Disk(cause) } => {
+            format!("the data folder {path:?} could not be opened: {}", with_causes(cause))
+        }
+        OpenEngineError::Folder { source, .. } => with_causes(source),
+        OpenEngineError::Shard { path, shard, source: OpenError::Log(cause) } => {
+            let words = match (cause, cause.source()) {
+                (OpenLogError::Disk { .. }, Some(cause)) => with_causes(cause),
+                _ => with_causes(cause),
+            };
+            format!("shard {shard} of {path:?} was not opened: {words}")
+        }
+        _ => with_causes(error),
     }
 }
 
@@ -165,11 +188,11 @@ pub fn external_topic(client: &Client, name: &str, what: &str) -> Result<Topic, 
 pub fn catalog_failure(error: &CatalogError) -> Failure {
     let code = match error {
         CatalogError::Unknown { .. } => ExitCode::NotFound,
-        CatalogError::PartitionCount { .. } | CatalogError::FewerPartitions { .. } => ExitCode::Usage,
+        CatalogError::PartitionCount { .. }
+        | CatalogError::FewerPartitions { .. }
+        | CatalogError::TooManyPartitions { .. } => ExitCode::Usage,
         CatalogError::NoSpace => ExitCode::Machine,
-        CatalogError::Exists { .. } | CatalogError::TooManyPartitions { .. } | CatalogError::Closed => {
-            ExitCode::Failed
-        }
+        CatalogError::Exists { .. } | CatalogError::Closed => ExitCode::Failed,
     };
     Failure::new(code, error.to_string())
 }
@@ -206,5 +229,16 @@ pub fn flush_name(flush: FlushMethod) -> &'static str {
     match flush {
         FlushMethod::WriteThrough => "write-through (O_DSYNC)",
         FlushMethod::Flush => "write and fdatasync",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_partitions_than_a_folder_may_have_exceed_a_limit() {
+        let failure = catalog_failure(&CatalogError::TooManyPartitions { count: 65_537, limit: 65_536 });
+        assert_eq!(failure.code, ExitCode::Usage);
     }
 }

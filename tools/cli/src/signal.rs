@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::exit::{ExitCode, Failure};
 
@@ -35,5 +35,17 @@ impl Interrupt {
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Lets a write beyond the process's limit of file sizes fail, as any other write may, instead of ending the
+/// process without a word.
+///
+/// # Errors
+/// A [`Failure`], if the operating system refuses.
+pub fn survive_file_size_limit() -> Result<(), Failure> {
+    match signal_hook::flag::register(SIGXFSZ, Arc::default()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::failed(format!("signals cannot be caught: {error}"))),
     }
 }

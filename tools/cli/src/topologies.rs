@@ -49,16 +49,22 @@ impl Totals {
         self.tasks.iter().map(|task| task.commits).sum()
     }
 
-    /// Records read from topics.
+    /// Records read from the source topics.
     #[must_use]
     pub fn records_in(&self) -> u64 {
-        self.tasks.iter().map(|task| task.counters.records_in).sum()
+        self.tasks.iter().map(|task| task.counters.records_in).sum::<u64>() - self.records_internal()
     }
 
-    /// Records written to topics.
+    /// Records written to the topics of sinks.
     #[must_use]
     pub fn records_out(&self) -> u64 {
-        self.tasks.iter().map(|task| task.counters.records_out).sum()
+        self.tasks.iter().map(|task| task.counters.records_out - task.counters.internal_out).sum()
+    }
+
+    /// Records read from the topology's own topics.
+    #[must_use]
+    pub fn records_internal(&self) -> u64 {
+        self.tasks.iter().map(|task| task.counters.internal_in).sum()
     }
 
     /// Why a task has ended by itself, if one has.

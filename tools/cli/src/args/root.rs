@@ -14,7 +14,7 @@ Exit codes:
     5  the data folder was refused: damage, a newer version, another number of shards, foreign files
     6  this machine lacks something: io_uring, locked memory, direct I/O, permission, room
    70  the disk failed while writing; nothing more was acknowledged
-  130  interrupted
+  130  interrupted before it was done; `streams run` without --until-idle ends so regularly, with 0
 
 Examples:
   thalweg demo                                   count the words of this program's own sources

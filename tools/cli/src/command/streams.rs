@@ -25,6 +25,9 @@ use crate::topologies::{Running, Totals};
 /// How often the tasks are asked how far they are.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
+/// So many looks in a row must find nothing to do.
+const IDLE_LOOKS: u32 = 3;
+
 /// Does what `args` say.
 ///
 /// # Errors
@@ -94,7 +97,11 @@ fn run_topology(args: &StreamsRunArgs) -> Result<(), Failure> {
         return print_json(&summary(file.topology().name(), &totals));
     }
     let (read, written, commits) = (totals.records_in(), totals.records_out(), totals.commits());
-    print_line(&format!("read {read} records, wrote {written}, in {commits} commits"))
+    let own = match totals.records_internal() {
+        0 => String::new(),
+        own => format!(" and {own} between its own parts"),
+    };
+    print_line(&format!("read {read} records, wrote {written}{own}, in {commits} commits"))
 }
 
 /// Runs until interrupted, or until everything in the source topics is processed.
@@ -114,19 +121,22 @@ fn run_on(
     eprintln!("{name} is running; Ctrl-C ends it after a last commit");
     let mut still = 0;
     let mut last = running.totals();
-    while !interrupt.is_requested() && still < 3 {
+    while !interrupt.is_requested() && still < IDLE_LOOKS {
         clock::sleep(LOOK_INTERVAL);
         let totals = running.totals();
         if let Some(failure) = totals.failure() {
             return Err(failure);
         }
-        // Nothing is on its way: all inputs are committed to their ends, three looks in a row.
+        // Nothing is on its way: all inputs are committed to their ends, some looks in a row.
         let idle = args.until_idle && totals.commits() == last.commits() && is_caught_up(engine, &totals)?;
         still = if idle { still + 1 } else { 0 };
         last = totals;
     }
     let totals = running.totals();
     running.stop()?;
+    if args.until_idle && still < IDLE_LOOKS {
+        return Err(Failure::new(ExitCode::Interrupted, "interrupted before everything was processed"));
+    }
     Ok(totals)
 }
 
@@ -171,6 +181,7 @@ fn summary(name: &str, totals: &Totals) -> Value {
         "topology": name,
         "records_in": totals.records_in(),
         "records_out": totals.records_out(),
+        "records_internal": totals.records_internal(),
         "commits": totals.commits(),
         "inputs": inputs.collect::<Vec<Value>>(),
     })

@@ -71,6 +71,18 @@ fn a_full_disk_refuses_appends_by_name_and_serves_what_it_holds() {
 }
 
 #[test]
+fn a_limit_of_file_sizes_is_told_as_any_failed_write() {
+    let place = Place::with_topic("lines", 1);
+    let made = place.shell("ulimit -f 2048; exec $T topic create x --shards 1 --data e");
+    let made = made.fails(6, &["File too large (os error 27)"]);
+    assert_eq!(made.stderr.matches("opened").count(), 1, "{made:?}");
+    let lines = format!("yes {} | head -n 8000", "a".repeat(1000));
+    let written = place.shell(&format!("ulimit -f 2048; {lines} | $T produce lines --data d"));
+    written.fails(70, &["File too large (os error 27)"]);
+    place.run("topic list --data d").succeeds();
+}
+
+#[test]
 fn buffered_works_with_a_warning_and_leaves_a_folder_like_any_other() {
     let place = Place::new();
     let created = place.run("topic create lines --data d --shards 1 --buffered").succeeds();
@@ -96,5 +108,8 @@ fn help_names_the_exit_codes_and_completions_are_shell() {
     let script = place.run("completions bash").succeeds();
     place.write("thalweg.bash", &script.stdout);
     place.shell("bash -n thalweg.bash").succeeds();
+    let full =
+        place.shell("exec $T completions bash > /dev/full").fails(1, &["standard output cannot be written"]);
+    assert!(!full.stderr.contains("panicked"), "{}", full.stderr);
     place.run("topik list").fails(2, &["'topik'", "'topic'"]);
 }

@@ -192,6 +192,20 @@ fn a_folder_of_another_shape_is_refused() {
     place.run("topic create x --data full").fails(5, &["holds \"notes.txt\"", "an empty folder is needed"]);
     assert_eq!(std::fs::read(place.path("full/notes.txt")).unwrap(), b"mine");
     place.write("file", "");
-    let refused = place.run("topic create x --data file").fails(6, &["\"file\" could not be made or read"]);
+    for command in ["topic create x", "topic list", "streams run t.yaml"] {
+        place.write("t.yaml", "topology: t\nsteps: [{from: lines}, {to: copies}]\n");
+        place
+            .run(&format!("{command} --data file"))
+            .fails(2, &["error: the data folder \"file\" is a file, not a folder\n"]);
+    }
+}
+
+#[test]
+fn what_a_disk_refuses_is_said_once() {
+    let place = Place::with_topic("lines", 1);
+    std::fs::remove_file(place.path("d/META")).unwrap();
+    std::fs::create_dir(place.path("d/META")).unwrap();
+    let refused = place.run("topic list --data d").fails(6, &["/d\" could not be opened: "]);
+    assert_eq!(refused.stderr.matches("opened").count(), 1, "{}", refused.stderr);
     assert_eq!(refused.stderr.matches("os error").count(), 1, "{}", refused.stderr);
 }

@@ -56,6 +56,11 @@ fn a_word_count_goes_on_where_it_was_and_counts_nothing_twice() {
     assert_eq!(read.map(|input| input["committed"].as_u64().unwrap()).sum::<u64>(), 3000);
     assert_eq!(counted(&place), count(first.as_bytes()));
 
+    let said = (&summary["records_in"], &summary["records_internal"], &summary["records_out"]);
+    let counts = place.run("consume word-counts --json --data d").json_lines().len();
+    assert_eq!((said.0, said.2), (&json!(3000), &json!(counts)), "what goes between parts is apart");
+    assert!(said.1.as_u64().unwrap() >= counts as u64, "{summary}");
+
     let again = place.run(run).json();
     assert_eq!((&again["records_in"], &again["records_out"]), (&json!(0), &json!(0)), "{again}");
     assert_eq!(counted(&place), count(first.as_bytes()));
@@ -79,6 +84,7 @@ fn a_topology_runs_until_it_is_interrupted() {
     place.write("wc.yaml", WORD_COUNT);
     let mut running = place.start("streams run wc.yaml --data d --shards 1 --json");
     running.await_saying("word-count is running");
+    // There is no other end, so this one is regular.
     let ended = running.interrupt();
     assert_eq!(ended.json()["records_in"], json!(0));
     let topics = place.run("topic list --data d").succeeds();
