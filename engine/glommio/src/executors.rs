@@ -238,7 +238,7 @@ impl Plan {
         T: 'static,
     {
         let Self { shard, options, socket, pulse, running, watch, .. } = self;
-        let watching = watch.clone();
+        let (watching, beating) = (watch.clone(), Arc::clone(&pulse));
         let on_panic: PanicHook = Rc::new(move |message: &str| watching.panicked(shard, message));
         let made = Rc::<RefCell<Option<GlommioRuntime>>>::default();
         let making = Rc::clone(&made);
@@ -246,10 +246,10 @@ impl Plan {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             executor.run(async move {
                 let foreground = foreground_queue(options.time_slice);
-                pulse.install(foreground);
+                beating.install(foreground);
                 let shard_main = async move {
                     let mesh = socket.connect();
-                    let runtime = GlommioRuntime::new(shard, options, foreground, mesh, pulse, on_panic);
+                    let runtime = GlommioRuntime::new(shard, options, foreground, mesh, beating, on_panic);
                     *making.borrow_mut() = Some(runtime.clone());
                     let handed = runtime.clone();
                     let running = runtime.run(async move {
@@ -268,6 +268,7 @@ impl Plan {
                     .await
             })
         }));
+        pulse.retire();
         drop(running);
         let outcome = match outcome {
             Ok(outcome) => {

@@ -49,11 +49,10 @@ impl Pulse {
             .detach();
     }
 
-    /// Ends the task that is woken. Called on the executor, one turn before its end: glommio leaks a task that it
-    /// does not get to drop.
+    /// Called when the executor has stopped: up to its last turn it can be put to sleep with work to do. The task
+    /// that is woken is never freed then, but is as small as one can be.
     pub(crate) fn retire(&self) {
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(waker);
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Notes that a task ran.

@@ -91,7 +91,6 @@ impl GlommioRuntime {
     pub(crate) async fn close(&self) {
         self.0.tasks.close();
         self.0.operations.close().await;
-        self.0.tasks.retire_pulse();
         // Glommio closes buffered files and drops closed tasks in its next turn; without one their descriptors
         // would stay open.
         glommio::timer::Timer::new(Duration::from_micros(1)).await;

@@ -121,11 +121,6 @@ impl Tasks {
             .detach();
     }
 
-    /// Nothing wakes the executor any more but its own work.
-    pub(crate) fn retire_pulse(&self) {
-        self.pulse.retire();
-    }
-
     /// Drops every task. Tasks spawned from now on are dropped at once.
     pub(crate) fn close(&self) {
         self.closed.set(true);
