@@ -11,6 +11,7 @@ pub(crate) fn disk_error(operation: DiskOperation, path: &Path, source: &io::Err
     let path = path.to_path_buf();
     match source.raw_os_error() {
         Some(libc::ENOSPC | libc::EDQUOT) => DiskError::NoSpace { path },
+        Some(libc::EMFILE | libc::ENFILE) => DiskError::TooManyOpenFiles { path },
         Some(libc::ENOENT) => DiskError::NotFound { path },
         _ => DiskError::Other { operation, path, message: source.to_string() },
     }

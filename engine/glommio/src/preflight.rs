@@ -11,6 +11,9 @@ use thalweg_engine::limits::BLOCK_SIZE;
 /// Locked memory that one executor's rings need at least. Bytes.
 pub const LOCKED_MEMORY_PER_EXECUTOR: u64 = 512 * 1024;
 
+/// Descriptors of one executor at most: its rings, its events, and what it opens in passing.
+pub const DESCRIPTORS_PER_EXECUTOR: u64 = 16;
+
 /// First kernel with every io_uring operation that is used.
 const KERNEL_MIN: (u32, u32) = (5, 8);
 
@@ -62,6 +65,17 @@ pub enum PreflightError {
         /// What the executors need. Bytes.
         needed: u64,
     },
+    /// Too few files may be open.
+    #[error(
+        "the limit of open files (RLIMIT_NOFILE) is {limit}, {needed} are needed; raise it with `ulimit -n {needed}` \
+         (root: `ulimit -Hn`), LimitNOFILE= in a systemd unit, or nofile in /etc/security/limits.conf"
+    )]
+    OpenFiles {
+        /// The limit in force.
+        limit: u64,
+        /// What is open already and what is needed beside it.
+        needed: u64,
+    },
     /// The file system cannot do direct I/O.
     #[error(
         "the file system of {path:?} has no direct I/O (O_DIRECT); use a folder on ext4 or xfs, or run with \
@@ -81,8 +95,8 @@ pub enum PreflightError {
     },
 }
 
-/// Checks io_uring and locked memory for `executors` executors. Raises the soft limit of locked memory to the
-/// hard one if that helps.
+/// Checks io_uring, locked memory and open files for `executors` executors. Raises the soft limit of open files to
+/// the hard one, and that of locked memory if that helps.
 ///
 /// # Errors
 /// What is missing.
@@ -95,10 +109,24 @@ pub fn check_machine(executors: u16) -> Result<(), PreflightError> {
     let rings_are_locked = version.is_some_and(|version| version < KERNEL_RINGS_NOT_LOCKED);
     let counted = if rings_are_locked { u64::from(executors) } else { 1 };
     check_locked_memory(counted * LOCKED_MEMORY_PER_EXECUTOR)?;
+    check_open_files(u64::from(executors) * DESCRIPTORS_PER_EXECUTOR)?;
     match ring_setup() {
         Ok(()) => Ok(()),
         Err(error) => Err(ring_error(error, read_setting().as_deref())),
     }
+}
+
+/// Checks that this process may open `more` files beside those that it has open. Raises the soft limit to the hard
+/// one in any case.
+///
+/// # Errors
+/// [`PreflightError::OpenFiles`].
+pub fn check_open_files(more: u64) -> Result<(), PreflightError> {
+    let limit = raise_limit(libc::RLIMIT_NOFILE, u64::MAX);
+    // Not even the list of what is open can be opened.
+    let open = std::fs::read_dir("/proc/self/fd").map_or(limit, |entries| entries.count() as u64);
+    let needed = open.saturating_add(more);
+    if limit < needed { Err(PreflightError::OpenFiles { limit, needed }) } else { Ok(()) }
 }
 
 /// Checks that files in `folder`, which must exist, can be written by direct I/O.
@@ -136,16 +164,24 @@ fn parse_release(release: &str) -> Option<(u32, u32)> {
 }
 
 fn check_locked_memory(needed: u64) -> Result<(), PreflightError> {
+    let limit = raise_limit(libc::RLIMIT_MEMLOCK, needed);
+    if limit < needed { Err(PreflightError::LockedMemory { limit, needed }) } else { Ok(()) }
+}
+
+/// The soft limit of `resource`, raised to the hard one if it is below `wanted`; no limit if it is not known.
+fn raise_limit(resource: libc::__rlimit_resource_t, wanted: u64) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is valid for writes and outlives the call.
-    if unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) } != 0 || limit.rlim_cur >= needed {
-        return Ok(());
+    if unsafe { libc::getrlimit(resource, &raw mut limit) } != 0 {
+        return u64::MAX;
+    }
+    if limit.rlim_cur >= wanted.min(limit.rlim_max) {
+        return limit.rlim_cur;
     }
     let raised = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
     // SAFETY: `raised` is valid for reads and outlives the call.
-    let outcome = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const raised) };
-    let limit = if outcome == 0 { limit.rlim_max } else { limit.rlim_cur };
-    if limit < needed { Err(PreflightError::LockedMemory { limit, needed }) } else { Ok(()) }
+    let outcome = unsafe { libc::setrlimit(resource, &raw const raised) };
+    if outcome == 0 { limit.rlim_max } else { limit.rlim_cur }
 }
 
 /// Makes one small ring and drops it.
@@ -211,5 +247,16 @@ mod tests {
         assert!(message.contains("RLIMIT_MEMLOCK"));
         assert!(message.contains("ulimit -l 512"));
         assert!(message.contains("LimitMEMLOCK"));
+    }
+
+    #[test]
+    fn too_few_open_files_names_limit_and_remedy() {
+        let Err(error @ PreflightError::OpenFiles { .. }) = check_open_files(u64::MAX) else {
+            panic!("nothing is without limit")
+        };
+        let message = error.to_string();
+        assert!(message.contains("RLIMIT_NOFILE"), "{message}");
+        assert!(message.contains("ulimit -n"), "{message}");
+        assert!(message.contains("LimitNOFILE"), "{message}");
     }
 }

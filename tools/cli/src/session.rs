@@ -203,6 +203,7 @@ pub fn read_failure(error: &ReadError, path: &Path, partition: &Partition) -> Fa
     let code = match error {
         ReadError::UnknownPartition { .. } | ReadError::OutOfRange { .. } => ExitCode::NotFound,
         ReadError::Damaged { .. } => ExitCode::Refused,
+        ReadError::TooManyOpenFiles { .. } => ExitCode::Machine,
         ReadError::Disk { .. } | ReadError::Closed => ExitCode::Failed,
     };
     if let ReadError::Damaged { segment, position } = error {

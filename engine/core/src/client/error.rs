@@ -88,6 +88,12 @@ pub enum ReadError {
         /// Where in it.
         position: Position,
     },
+    /// This process, or the machine, has as many files open as it may.
+    #[error("{message}")]
+    TooManyOpenFiles {
+        /// Which could not be opened, and how to raise the limit.
+        message: String,
+    },
     /// The disk failed.
     #[error("the disk failed: {message}")]
     Disk {

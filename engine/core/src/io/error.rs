@@ -36,6 +36,15 @@ pub enum DiskError {
         /// File concerned.
         path: PathBuf,
     },
+    /// This process, or the machine, has as many files open as it may.
+    #[error(
+        "too many open files: {path:?} could not be opened; raise the limit with `ulimit -n`, LimitNOFILE= in a \
+         systemd unit, or nofile in /etc/security/limits.conf (for the whole machine: fs.file-max)"
+    )]
+    TooManyOpenFiles {
+        /// File concerned.
+        path: PathBuf,
+    },
     /// The file system cannot open this file for direct I/O.
     #[error("the file system of {path:?} does not support direct I/O")]
     NoDirectIo {

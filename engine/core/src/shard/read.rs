@@ -8,7 +8,7 @@ use super::OwnedBatch;
 use super::inner::Inner;
 use super::wake::at_most;
 use crate::client::{Bounds, ProducerPosition, ReadError};
-use crate::io::Runtime;
+use crate::io::{DiskError, Runtime};
 use crate::limits::CLIENT_READ_SIZE_MAX;
 use crate::log::{ReadBatch, ReadError as LogError};
 use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, RecordSequence, StreamId};
@@ -36,6 +36,9 @@ pub(super) fn read_error(error: LogError, partition: PartitionId, from: Offset) 
         LogError::UnknownStream => ReadError::UnknownPartition { partition },
         LogError::OutOfRange { start, end } => ReadError::OutOfRange { from, start, end },
         LogError::Damaged { segment, position, .. } => ReadError::Damaged { segment, position },
+        LogError::Disk { source: source @ DiskError::TooManyOpenFiles { .. } } => {
+            ReadError::TooManyOpenFiles { message: source.to_string() }
+        }
         LogError::Disk { source } => ReadError::Disk { message: source.to_string() },
         LogError::Closed => ReadError::Closed,
     }

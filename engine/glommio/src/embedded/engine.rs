@@ -13,7 +13,7 @@ use std::task::Poll;
 use thalweg_engine::client::ShardClient;
 use thalweg_engine::folder::{Folder, FolderError};
 use thalweg_engine::io::{DiskError, Priority, Runtime};
-use thalweg_engine::limits::SHARDS_MAX;
+use thalweg_engine::limits::{SEGMENT_FILES_OPEN_MAX, SHARDS_MAX};
 use thalweg_engine::log::{FlushMethod, RecoveryReport};
 use thalweg_engine::model::ShardId;
 use thalweg_engine::shard::{OpenError, Shard, ShardOptions};
@@ -25,7 +25,7 @@ use super::service::serve;
 use super::{Client, ClosedError, EngineOptions, OpenEngineError};
 use crate::executors::{Watch, start_watched};
 use crate::gateway::{ThreadReceiver, reply_slot, thread_gateway};
-use crate::preflight::PreflightError;
+use crate::preflight::{self, DESCRIPTORS_PER_EXECUTOR, PreflightError};
 use crate::{Executors, FolderLock, GlommioRuntime, RuntimeOptions, start};
 
 /// Requests of threads that one shard keeps waiting; more block their threads.
@@ -74,8 +74,11 @@ impl Engine {
     /// [`OpenEngineError`]; nothing is left running then.
     pub fn open(path: &Path, options: EngineOptions) -> Result<Self, OpenEngineError> {
         let path = make_folder(path)?;
+        // Before anything is opened: what lacks descriptors says so in its own, less helpful words.
+        check_open_files(DESCRIPTORS_PER_EXECUTOR)?;
         let lock = Arc::new(FolderLock::acquire(&path)?);
         let folder = open_folder_alone(&path, &options)?;
+        check_open_files(files_of(&folder, options.log.pool_target))?;
         let device = device::learn(&path, &options.runtime, options.flush.is_none())?;
         let flush = options.flush.unwrap_or(device.flush);
         let mut shard_options = ShardOptions { log: options.log };
@@ -179,6 +182,26 @@ fn end(client: &Client, executors: Executors<()>) -> Result<(), ClosedError> {
         outcome = Err(());
     }
     outcome.map_err(|()| client.why_closed())
+}
+
+fn check_open_files(more: u64) -> Result<(), OpenEngineError> {
+    preflight::check_open_files(more).map_err(|error| OpenEngineError::Machine(error.into()))
+}
+
+/// Files of one log that are open beside its sealed segments and its pool: superblock, checkpoint, the segments
+/// being written.
+const FILES_BESIDE_SEGMENTS: u64 = 8;
+
+/// Files that the engine will have open at once in `folder` as it is now.
+fn files_of(folder: &Folder, pool_target: usize) -> u64 {
+    let of_log = |shard| {
+        // What cannot be listed fails when it is opened, or is made then.
+        let files = std::fs::read_dir(folder.shard(ShardId(shard))).map_or(0, Iterator::count);
+        files.min(SEGMENT_FILES_OPEN_MAX) + pool_target
+    };
+    let of_logs: usize = (0..folder.shards).map(of_log).sum();
+    let each = DESCRIPTORS_PER_EXECUTOR + FILES_BESIDE_SEGMENTS;
+    of_logs as u64 + u64::from(folder.shards) * each
 }
 
 fn make_folder(path: &Path) -> Result<PathBuf, OpenEngineError> {
