@@ -266,9 +266,7 @@ impl<R: Runtime> Log<R> {
 
 /// Whether an entry lets the log give room back, so that it is taken even when there is hardly any.
 fn gives_room(draft: &DraftEntry<'_>) -> bool {
-    let kinds =
-        [EntryKind::LogStart, EntryKind::PartitionDeleted, EntryKind::OutboxTrim, EntryKind::StoreDropped];
-    draft.payload.is_empty() && draft.entry.known_kind().is_some_and(|kind| kinds.contains(&kind))
+    draft.payload.is_empty() && draft.entry.known_kind().is_some_and(EntryKind::lets_go)
 }
 
 /// See [`Log::wait_committed`].

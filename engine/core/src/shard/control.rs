@@ -11,7 +11,7 @@ use super::submit::plain;
 use super::wake::Handover;
 use super::{Reply, Request};
 use crate::catalog::{
-    Applied, Catalog, CatalogAnswer, CatalogChange, CatalogError, CatalogRequest, CatalogVersion,
+    Applied, Catalog, CatalogAnswer, CatalogChange, CatalogError, CatalogRequest, CatalogVersion, Change,
 };
 use crate::io::{Priority, Runtime};
 use crate::limits::{FRAME_DELETIONS_MAX, NO_SPACE_RETRY};
@@ -102,8 +102,11 @@ impl<R: Runtime> Inner<R> {
             (change, answer)
         };
         let payload = change.encode();
-        let mut draft = plain(EntryKind::CatalogChange, 0, change.version.0, 0);
-        draft.payload = &payload;
+        let draft = match change.change {
+            // It gives room back, and so has no payload.
+            Change::TopicDeleted { topic } => plain(EntryKind::TopicDeleted, topic.0, change.version.0, 0),
+            _ => DraftEntry { payload: &payload, ..plain(EntryKind::CatalogChange, 0, change.version.0, 0) },
+        };
         let (sequence, ()) = self.submit::<_, CatalogError>(|inner| inner.submit_plain(&[draft])).await?;
         self.committed::<CatalogError>(sequence).await?;
         let everywhere = self.tell_everyone(change.version, &payload).await;

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::slices::Walk;
 use super::speculation::{Effect, Speculation};
 use super::{MeshMessage, Reply, Waiters};
-use crate::catalog::{Applied, Catalog, CatalogChange};
+use crate::catalog::{Applied, Catalog, CatalogChange, CatalogVersion, Change};
 use crate::io::{Mesh, Runtime};
 use crate::log::format::{Entry, EntryKind};
 use crate::log::{CommittedFrame, RestoreError, StateMachine};
 use crate::model::{
     BatchView, Offset, PartitionId, ProducerEpoch, ProducerId, ProducerStamp, RecordSequence, Sequence,
-    ShardId, StoreId,
+    ShardId, StoreId, TopicId,
 };
 use crate::partition::PartitionState;
 use crate::store::StoreTable;
@@ -206,7 +206,16 @@ impl<R: Runtime> ShardState<R> {
             EntryKind::PartitionDeleted => {
                 self.partitions.remove(&PartitionId(entry.subject));
             }
-            EntryKind::CatalogChange => self.apply_change(frame.payload(entry), frame.is_recovering()),
+            EntryKind::CatalogChange => {
+                let change = CatalogChange::decode(frame.payload(entry));
+                let change = change.expect("a change that has its checksum is one of ours");
+                self.apply_change(&change, frame.is_recovering());
+            }
+            EntryKind::TopicDeleted => {
+                let change = Change::TopicDeleted { topic: TopicId(entry.subject) };
+                let version = CatalogVersion(entry.base);
+                self.apply_change(&CatalogChange { version, change }, frame.is_recovering());
+            }
             EntryKind::StoreDelta => self.apply_delta(StoreId(entry.subject), frame.payload(entry)),
             EntryKind::InputPosition => {
                 self.inputs.insert((StoreId(entry.owner), PartitionId(entry.subject)), Offset(entry.base));
@@ -243,9 +252,8 @@ impl<R: Runtime> ShardState<R> {
         }
     }
 
-    fn apply_change(&mut self, payload: &[u8], recovering: bool) {
-        let change = CatalogChange::decode(payload).expect("a change that has its checksum is one of ours");
-        let applied = self.catalog.apply(&change);
+    fn apply_change(&mut self, change: &CatalogChange, recovering: bool) {
+        let applied = self.catalog.apply(change);
         assert_ne!(applied, Applied::Gap, "the writer's own log has every change");
         if !recovering {
             self.follow_catalog();

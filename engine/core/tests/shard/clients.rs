@@ -393,6 +393,47 @@ fn a_wait_for_records_ends_with_them_or_with_its_time() {
 }
 
 #[test]
+fn on_a_full_disk_every_topic_can_be_deleted_and_then_there_is_room() {
+    // Five segments, their checkpoints, and not one segment more.
+    let capacity = 5 * (256 << 10) + (200 << 10);
+    let world = World::new(3, WorldConfig { disk_capacity: capacity, ..WorldConfig::calm() });
+    run(&world, 1, |client: Client, shard| async move {
+        let mut topics = Vec::new();
+        for number in 0..6 {
+            topics.push(create(&client, &format!("topic-{number}"), 2).await);
+        }
+        let mut appends = 0;
+        for size in [20_000, 1] {
+            let batch = batch(&[&"x".repeat(size)]);
+            while client.append(topics[appends % 6].partitions[0].id, &batch).await.is_ok() {
+                appends += 1;
+            }
+        }
+        assert!(appends > 6, "something fits: {appends}");
+        // Until there is no room for any change of the catalog.
+        let more = async |number: u32| {
+            client.create_topic(&name(&format!("more-{number}")), 1, TopicSettings::default()).await
+        };
+        let mut number = 0;
+        while more(number).await.is_ok() {
+            number += 1;
+        }
+        assert_eq!(more(number).await.unwrap_err(), CatalogError::NoSpace);
+        for topic in client.topics() {
+            client.delete_topic(&topic.name).await.expect("a topic can always be deleted");
+        }
+        let again = loop {
+            match client.create_topic(&name("again"), 1, TopicSettings::default()).await {
+                Ok(topic) => break topic,
+                Err(error) => assert_eq!(error, CatalogError::NoSpace),
+            }
+            shard.runtime().sleep(Duration::from_millis(100)).await;
+        };
+        client.append(again.partitions[0].id, &batch(&["x"])).await.expect("there is room");
+    });
+}
+
+#[test]
 fn a_shard_that_opens_late_fetches_the_whole_catalog() {
     let world = World::new(9, WorldConfig::calm());
     let barrier = Barrier::new(2);

@@ -43,6 +43,9 @@ pub enum EntryKind {
     StoreDropped = 12,
     /// A state store was given its number.
     StoreNamed = 13,
+    /// A topic was deleted from the catalog. Not a [`EntryKind::CatalogChange`], so that there is room for it when the
+    /// disk is full.
+    TopicDeleted = 14,
 }
 
 impl EntryKind {
@@ -63,8 +66,22 @@ impl EntryKind {
             11 => Self::OutboxTrim,
             12 => Self::StoreDropped,
             13 => Self::StoreNamed,
+            14 => Self::TopicDeleted,
             _ => return None,
         })
+    }
+
+    /// Whether such an entry only lets go of something, so that the log may give room back.
+    #[must_use]
+    pub fn lets_go(self) -> bool {
+        matches!(
+            self,
+            Self::LogStart
+                | Self::PartitionDeleted
+                | Self::OutboxTrim
+                | Self::StoreDropped
+                | Self::TopicDeleted
+        )
     }
 
     /// The number on disk.
