@@ -28,7 +28,7 @@ pub enum AppendError {
     /// The device does not keep up. [`Log::ready`](super::Log::ready) says when to try again.
     #[error("the device does not keep up")]
     Busy,
-    /// There is no room for another segment.
+    /// There is no room for another segment, and none will come by itself: nothing that is dead waits to be used again.
     #[error("no room for another segment")]
     NoSpace,
     /// The log is closed.

@@ -102,7 +102,12 @@ impl<R: Runtime> Log<R> {
             return Err(AppendError::Closed);
         }
         let purpose = if entries.iter().all(gives_room) { Purpose::Relief } else { Purpose::Ordinary };
-        let result = shared.tail.borrow_mut().append(&shared.runtime, entries, purpose);
+        let mut result = shared.tail.borrow_mut().append(&shared.runtime, entries, purpose);
+        if result == Err(AppendError::NoSpace) && shared.learn_whether_reclaiming() {
+            shared.runtime.mark("busy-reclaiming");
+            shared.keeper.give();
+            result = Err(AppendError::Busy);
+        }
         if result == Err(AppendError::Busy) {
             shared.runtime.mark("busy");
             shared.count(|status| status.busy += 1);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::checkpoint::{CheckpointRequests, SuperblockFile};
 use super::format::{CheckpointName, ReplayStart};
-use super::index::{Applied, Index};
+use super::index::{Applied, Index, SegmentState};
 use super::read::{FooterCache, TailCache};
 use super::segment::{FreeSegment, Segment};
 use super::signal::{CommitWaiters, Waiting};
@@ -191,6 +191,14 @@ impl<R: Runtime> Shared<R> {
                 None => break,
             }
         }
+    }
+
+    /// Whether ended segments hold nothing live, so that there will be room once they are used again.
+    pub(super) fn learn_whether_reclaiming(&self) -> bool {
+        let is_dead = |state: &SegmentState| state.sealed && state.live == 0;
+        let reclaiming = self.index.borrow().segments().values().any(is_dead);
+        self.tail.borrow_mut().reclaiming = reclaiming;
+        reclaiming
     }
 
     pub(super) fn wake_ready(&self) {

@@ -183,6 +183,7 @@ pub(in crate::log) async fn run_filler<R: Runtime>(shared: Rc<Shared<R>>) {
 async fn no_space<R: Runtime>(shared: &Rc<Shared<R>>) {
     shared.runtime.mark("no-space");
     shared.tail.borrow_mut().no_space = true;
+    shared.learn_whether_reclaiming();
     shared.keeper.give();
     shared.ready.wake_all();
     let weak = Rc::downgrade(shared);

@@ -80,6 +80,8 @@ pub(in crate::log) struct Tail<R: Runtime> {
     files_free: usize,
     /// The last attempt to make a segment found no room.
     pub(in crate::log) no_space: bool,
+    /// Segments that hold nothing live are about to be used again: there is no room for a while only.
+    pub(in crate::log) reclaiming: bool,
     /// Room for what is appended in the checkpoints to come.
     pub(in crate::log) checkpoint: CheckpointRoom,
     /// An append was refused for want of a segment, or of a file behind it.
@@ -108,6 +110,7 @@ impl<R: Runtime> Tail<R> {
             pool: VecDeque::new(),
             files_free: start.files_free,
             no_space: false,
+            reclaiming: false,
             checkpoint: start.checkpoint,
             wanted: false,
             size_target: options.frame_size_target,
@@ -171,7 +174,7 @@ impl<R: Runtime> Tail<R> {
 
     /// Whether appends need not be refused as busy.
     pub(in crate::log) fn is_ready(&self) -> bool {
-        let waits = self.wanted && !self.no_space;
+        let waits = self.wanted && (!self.no_space || self.reclaiming);
         let checkpoint_waits = self.checkpoint.is_wanted() && !self.checkpoint.is_full();
         self.queue.len() < FRAMES_QUEUED_MAX && !waits && !checkpoint_waits
     }

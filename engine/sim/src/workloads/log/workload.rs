@@ -22,6 +22,7 @@ pub struct LogAlone;
 /// Faults and paths that many seeds together reach.
 const EXPECTED: &[&str] = &[
     "busy",
+    "busy-reclaiming",
     "checkpoint-begun",
     "checkpoint-named",
     "checkpoint-no-space",
