@@ -121,6 +121,7 @@ fn no_progress(assignment: &Assignment) -> TaskProgress {
         inputs: assignment.inputs.iter().map(input).collect(),
         counters: TaskCounters::default(),
         commits: 0,
+        lacks_space: false,
         commit_time_max: std::time::Duration::ZERO,
     }
 }

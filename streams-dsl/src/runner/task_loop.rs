@@ -228,8 +228,9 @@ impl<R: Runtime> TaskLoop<R> {
         attempt.flight = Some(Flight { begun: runtime.now(), positions, result: Rc::clone(&result) });
         attempt.dirty_since = None;
         let (client, stop, wake) = (self.client.clone(), Rc::clone(&self.stop), Rc::clone(&self.wake));
+        let progress = Rc::clone(&self.progress);
         runtime.spawn(Priority::Foreground, async move {
-            let ended = commit_with_patience(&client, &commit, &stop).await;
+            let ended = commit_with_patience(&client, &commit, &stop, &progress).await;
             result.replace(Some(ended));
             wake.give();
         });
@@ -307,9 +308,12 @@ async fn commit_with_patience<R: Runtime>(
     client: &ShardClient<R>,
     commit: &Commit,
     stop: &Flag,
+    progress: &RefCell<TaskProgress>,
 ) -> Result<(), CommitError> {
     loop {
-        match client.commit(commit).await {
+        let result = client.commit(commit).await;
+        progress.borrow_mut().lacks_space = result == Err(CommitError::NoSpace);
+        match result {
             Err(CommitError::NoSpace) if !stop.is_set() => {
                 client.runtime().mark("task-no-space");
                 let pause: Duration = NO_SPACE_RETRY_INTERVAL;

@@ -67,6 +67,12 @@ impl Totals {
         self.tasks.iter().map(|task| task.counters.internal_in).sum()
     }
 
+    /// Whether a commit waits for space on the device.
+    #[must_use]
+    pub fn lacks_space(&self) -> bool {
+        self.tasks.iter().any(|task| task.lacks_space)
+    }
+
     /// Why a task has ended by itself, if one has.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {

@@ -28,6 +28,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// So many looks in a row must find nothing to do.
 const IDLE_LOOKS: u32 = 3;
 
+/// Looks in a row that find no space before a run that is to end gives up.
+const FULL_LOOKS_MAX: u32 = 100;
+
 /// Does what `args` say.
 ///
 /// # Errors
@@ -119,13 +122,21 @@ fn run_on(
     };
     let running = Running::start(engine, topology, options)?;
     eprintln!("{name} is running; Ctrl-C ends it after a last commit");
-    let mut still = 0;
+    let (mut still, mut full) = (0, 0);
     let mut last = running.totals();
     while !interrupt.is_requested() && still < IDLE_LOOKS {
         clock::sleep(LOOK_INTERVAL);
         let totals = running.totals();
         if let Some(failure) = totals.failure() {
             return Err(failure);
+        }
+        full = if totals.lacks_space() { full + 1 } else { 0 };
+        match full {
+            1 => eprintln!("note: no space left for a commit; {name} goes on when there is"),
+            FULL_LOOKS_MAX if args.until_idle => {
+                return Err(Failure::new(ExitCode::Machine, format!("no space left for a commit of {name}")));
+            }
+            _ => {}
         }
         // Nothing is on its way: all inputs are committed to their ends, some looks in a row.
         let idle = args.until_idle && totals.commits() == last.commits() && is_caught_up(engine, &totals)?;

@@ -50,15 +50,17 @@ fn a_full_disk_refuses_appends_by_name_and_serves_what_it_holds() {
         eprintln!("skipped: no small file system can be mounted here: {}", possible.stderr);
         return;
     }
+    place.write("t.yaml", "topology: t\nsteps: [{from: l}, {to: l-copies}]\n");
     let a_thousand = "a".repeat(1000);
     let ended = mounted(&format!(
         "on=\"--data m/d --buffered\"; $T topic create l --shards 1 $on && \
          yes {a_thousand} | head -n 200000 | $T produce l $on; echo code $?; \
+         $T streams run t.yaml --until-idle $on >&2; echo run $?; \
          $T consume l $on | wc -l; $T topic describe l --json $on; \
          $T topic delete l $on && $T topic create again $on && seq 3 | $T produce again $on && $T consume again $on"
     ))
     .succeeds();
-    assert!(ended.text().starts_with("created l with 1 partition\ncode 6\n"), "{ended:?}");
+    assert!(ended.text().starts_with("created l with 1 partition\ncode 6\nrun 6\n"), "{ended:?}");
     assert!(ended.stderr.contains("an append was refused: no space left for records; "), "{}", ended.stderr);
     let appended = ended.stderr.split(" records were appended").next().unwrap().rsplit(' ').next().unwrap();
     assert!(appended.parse::<u64>().unwrap() > 1000, "{appended}");
