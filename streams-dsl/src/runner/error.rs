@@ -39,6 +39,36 @@ pub enum StartError {
         /// Its partitions.
         other_partitions: u32,
     },
+    /// A store holds what steps of another kind made.
+    #[error(
+        "store '{store}' was made by {found}, and would be read by {wanted}; give the store another name"
+    )]
+    StoreKind {
+        /// The store.
+        store: String,
+        /// What made it.
+        found: String,
+        /// What would read it.
+        wanted: String,
+    },
+    /// What made a store could not be looked up.
+    #[error("store '{store}' could not be named")]
+    Name {
+        /// The store.
+        store: String,
+        /// Why.
+        #[source]
+        source: NameStoreError,
+    },
+    /// What makes a store could not be kept.
+    #[error("the kind of store '{store}' could not be kept")]
+    Commit {
+        /// The store.
+        store: String,
+        /// Why.
+        #[source]
+        source: CommitError,
+    },
 }
 
 /// Why a task ended. What it had committed stays; started again, it goes on from there.

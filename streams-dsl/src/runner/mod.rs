@@ -3,6 +3,7 @@
 mod assign;
 mod error;
 mod input;
+mod kinds;
 mod options;
 mod progress;
 mod signal;
@@ -12,6 +13,7 @@ mod task_loop;
 mod topics;
 
 pub use error::{StartError, TaskFailure};
+pub use kinds::reset;
 pub use options::RunnerOptions;
 pub use progress::{InputProgress, TaskProgress, TaskState};
 pub use streams_runner::StreamsRunner;

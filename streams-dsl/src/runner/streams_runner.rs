@@ -10,6 +10,7 @@ use thalweg_engine::io::{Priority, Runtime, Signal};
 use thalweg_engine::model::Offset;
 
 use super::assign::{Assignment, assign};
+use super::kinds;
 use super::signal::Flag;
 use super::task_loop::TaskLoop;
 use super::topics::resolve;
@@ -46,8 +47,10 @@ impl StreamsRunner {
     ) -> Result<Self, StartError> {
         let topics = resolve(client, topology, &options).await?;
         let stop = Rc::new(Flag::default());
+        let assignments = assign(topology, &topics, client.shard())?;
+        kinds::check(client, topology).await?;
         let mut tasks = Vec::new();
-        for assignment in assign(topology, &topics, client.shard())? {
+        for assignment in assignments {
             let wake = Rc::new(Signal::default());
             let ended = Rc::new(Flag::default());
             let progress = Rc::new(RefCell::new(no_progress(&assignment)));

@@ -115,6 +115,19 @@ impl Topology {
         subs.flat_map(|(index, sub)| sub.stores.iter().map(move |store| (store.as_str(), index))).collect()
     }
 
+    /// All stores, with what makes them: the step, and the formats of keys and values.
+    pub(crate) fn store_kinds(&self) -> Vec<(&str, String)> {
+        let kind = |node: &PlanNode| {
+            let step = node.name.rsplit_once('-').map_or(&*node.name, |(step, _)| step);
+            format!("a {step} of {} keys and {} values", node.formats.key, node.formats.value)
+        };
+        let stores = self.nodes.iter().filter_map(|node| match &node.role {
+            Role::Processor { store: Some(name) } => Some((name.as_str(), kind(node))),
+            _ => None,
+        });
+        stores.collect()
+    }
+
     /// Names of the formats of keys and values in a topic that it touches.
     #[must_use]
     pub fn topic_formats(&self, topic: &str) -> Option<(&'static str, &'static str)> {

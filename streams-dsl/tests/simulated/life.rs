@@ -136,7 +136,11 @@ async fn drive(driver: &Driver) -> Result<(), Over> {
     };
     let runner = match StreamsRunner::start(&driver.client, &topology(), options).await {
         Ok(runner) => runner,
-        Err(StartError::Catalog { source: CatalogError::Closed, .. }) => return Err(Over),
+        Err(
+            StartError::Catalog { source: CatalogError::Closed, .. }
+            | StartError::Name { source: NameStoreError::Closed, .. }
+            | StartError::Commit { source: CommitError::Closed, .. },
+        ) => return Err(Over),
         Err(error) => panic!("the topology was not started: {error}"),
     };
     for (number, partition) in lines.partitions.iter().enumerate() {

@@ -1,14 +1,15 @@
 //! Topologies on an open engine, seen from an ordinary thread.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use thalweg_engine::client::ShardClient;
+use thalweg_engine::client::{CommitError, ShardClient};
 use thalweg_runtime::{
     Engine, GlommioRuntime, Reply, ReplySlot, ThreadReceiver, ThreadSender, reply_slot, thread_gateway,
 };
 use thalweg_streams::Topology;
 use thalweg_streams::runner::{
-    RunnerOptions, StartError, StreamsRunner, TaskFailure, TaskProgress, TaskState,
+    self, RunnerOptions, StartError, StreamsRunner, TaskFailure, TaskProgress, TaskState,
 };
 
 use crate::exit::{ExitCode, Failure};
@@ -121,7 +122,13 @@ impl Running {
             Some(error) => {
                 // What the topology lacks is the reason; how the started tasks end says nothing more.
                 let _ = running.stop();
-                Err(Failure::new(start_code(&error), with_causes(&error)))
+                let hint = match &error {
+                    StartError::StoreKind { .. } => {
+                        ", or drop what the topology keeps with `thalweg streams reset`"
+                    }
+                    _ => "",
+                };
+                Err(Failure::new(start_code(&error), with_causes(&error) + hint))
             }
         }
     }
@@ -161,6 +168,25 @@ impl Running {
     }
 }
 
+/// Forgets what the topology `name` keeps on every shard of `engine`. Returns the names of its stores.
+///
+/// # Errors
+/// A [`Failure`]; some may be forgotten then.
+pub fn reset(engine: &Engine, name: &str) -> Result<BTreeSet<String>, Failure> {
+    let (sender, outcomes) = flume::unbounded();
+    let name = name.to_owned();
+    let task = move |client: ShardClient<GlommioRuntime>| {
+        let (sender, name) = (sender.clone(), name.clone());
+        async move { drop(sender.send(runner::reset(&client, &name).await)) }
+    };
+    engine.on_each_shard(task).map_err(|error| Failure::failed(error.to_string()))?;
+    let mut stores = BTreeSet::new();
+    for outcome in outcomes.iter().take(usize::from(engine.info().shards)) {
+        stores.extend(outcome.map_err(|error| Failure::failed(with_causes(&error)))?);
+    }
+    Ok(stores)
+}
+
 async fn answer(runner: &StreamsRunner, questions: &ThreadReceiver<Question>) {
     while let Some(question) = questions.receive().await {
         match question {
@@ -177,7 +203,9 @@ fn start_code(error: &StartError) -> ExitCode {
     match error {
         StartError::UnknownTopic { .. } => ExitCode::NotFound,
         StartError::Catalog { source, .. } => catalog_failure(source).code,
-        StartError::NotCopartitioned { .. } => ExitCode::Usage,
+        StartError::NotCopartitioned { .. } | StartError::StoreKind { .. } => ExitCode::Usage,
+        StartError::Commit { source: CommitError::NoSpace, .. } => ExitCode::Machine,
+        StartError::Name { .. } | StartError::Commit { .. } => ExitCode::Failed,
     }
 }
 

@@ -280,6 +280,12 @@ impl<R: Runtime> ShardClient<R> {
         self.shard.name(name).await
     }
 
+    /// The stores and tasks of this shard whose names begin with `prefix`, as committed, by name.
+    #[must_use]
+    pub fn names(&self, prefix: &str) -> Vec<(String, StoreId)> {
+        self.shard.names(prefix)
+    }
+
     /// Removes a store or task: its keys, its input positions, its name. Its number is never given again.
     ///
     /// # Errors

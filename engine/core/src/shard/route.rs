@@ -162,6 +162,12 @@ impl<R: Runtime> Shard<R> {
         Ok(number)
     }
 
+    pub(crate) fn names(&self, prefix: &str) -> Vec<(String, StoreId)> {
+        let state = self.inner.state.borrow();
+        let from = state.names.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix));
+        from.map(|(name, number)| (name.clone(), *number)).collect()
+    }
+
     pub(crate) async fn drop_store(&self, store: StoreId) -> Result<(), CommitError> {
         let draft = plain(EntryKind::StoreDropped, store.0, 0, 0);
         let submitted = self.inner.submit(|inner| {

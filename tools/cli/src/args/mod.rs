@@ -11,5 +11,7 @@ pub use data::{DataArgs, NewDataArgs, OpenArgs, ShardsArgs};
 pub use demo::DemoArgs;
 pub use records::{ConsumeArgs, Format, ProduceArgs, Start};
 pub use root::{Command, CompletionsArgs, Thalweg};
-pub use streams::{StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsRunArgs, StreamsTestArgs};
+pub use streams::{
+    StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsResetArgs, StreamsRunArgs, StreamsTestArgs,
+};
 pub use topic::{TopicArgs, TopicCommand, TopicCreateArgs, TopicDeleteArgs, TopicListArgs, TopicNameArgs};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::NewDataArgs;
+use super::{DataArgs, NewDataArgs};
 
 /// What to do with a topology.
 #[derive(Args, Debug)]
@@ -19,6 +19,8 @@ pub struct StreamsArgs {
 pub enum StreamsCommand {
     /// Run a topology until interrupted, or until its input is used up.
     Run(StreamsRunArgs),
+    /// Drop what a topology keeps in a data folder, so that it begins anew.
+    Reset(StreamsResetArgs),
     /// Show what a topology is made of, without running it.
     Describe(StreamsDescribeArgs),
     /// Run the tests that a topology's file contains, without a data folder.
@@ -72,4 +74,22 @@ Example: thalweg streams test word-count.yaml")]
 pub struct StreamsTestArgs {
     /// The topology's file.
     pub file: PathBuf,
+}
+
+/// The topology to reset.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Drops the topology's stores, its positions in its input, and its internal topics. What it wrote to other topics
+stays. Run again, it reads its input from the beginning, and writes what comes of it a second time.
+
+Example: thalweg streams reset word-count --data ./data --force")]
+pub struct StreamsResetArgs {
+    /// The topology's name, as its file says it.
+    pub name: String,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Do it. Without this nothing is dropped.
+    #[arg(long)]
+    pub force: bool,
 }

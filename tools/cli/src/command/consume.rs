@@ -63,6 +63,9 @@ fn print_partition(
         Start::End => bounds.end,
         Start::Offset(offset) => Offset(offset),
     };
+    if next > bounds.end {
+        eprintln!("note: partition {index} ends at {}, before offset {next}", bounds.end);
+    }
     while next < bounds.end && *left > 0 {
         let batches = client.read(partition, next, READ_SIZE, Duration::ZERO).map_err(failure)?;
         if batches.is_empty() {

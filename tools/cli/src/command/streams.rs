@@ -6,21 +6,23 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use thalweg_engine::catalog::TopicSettings;
+use thalweg_engine::catalog::{CatalogError, TopicSettings};
 use thalweg_engine::model::TopicName;
 use thalweg_runtime::Engine;
-use thalweg_streams::Topology;
 use thalweg_streams::limits::YAML_FILE_SIZE_MAX;
 use thalweg_streams::runner::RunnerOptions;
 use thalweg_streams::yaml::YamlTopology;
+use thalweg_streams::{REPARTITION_SUFFIX, Topology};
 
-use crate::args::{StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsRunArgs, StreamsTestArgs};
+use crate::args::{
+    StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsResetArgs, StreamsRunArgs, StreamsTestArgs,
+};
 use crate::clock;
 use crate::exit::{ExitCode, Failure};
 use crate::output::{print_json, print_line};
 use crate::session;
 use crate::signal::Interrupt;
-use crate::topologies::{Running, Totals};
+use crate::topologies::{self, Running, Totals};
 
 /// How often the tasks are asked how far they are.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -38,6 +40,7 @@ const FULL_LOOKS_MAX: u32 = 100;
 pub fn run(args: &StreamsArgs) -> Result<(), Failure> {
     match &args.command {
         StreamsCommand::Run(args) => run_topology(args),
+        StreamsCommand::Reset(args) => reset(args),
         StreamsCommand::Describe(args) => describe(args),
         StreamsCommand::Test(args) => test(args),
     }
@@ -105,6 +108,32 @@ fn run_topology(args: &StreamsRunArgs) -> Result<(), Failure> {
         own => format!(" and {own} between its own parts"),
     };
     print_line(&format!("read {read} records, wrote {written}{own}, in {commits} commits"))
+}
+
+fn reset(args: &StreamsResetArgs) -> Result<(), Failure> {
+    let name = session::topic_name(&args.name)?;
+    if !args.force {
+        let message = format!(
+            "this drops the stores, positions and internal topics of topology {name}; with --force it is done"
+        );
+        return Err(Failure::new(ExitCode::Usage, message));
+    }
+    let engine = session::open(&args.data)?;
+    let outcome = topologies::reset(&engine, &args.name).and_then(|stores| {
+        let client = engine.client();
+        for store in &stores {
+            let topic = session::topic_name(&format!("{name}-{store}{REPARTITION_SUFFIX}"))?;
+            match client.delete_topic(&topic) {
+                Ok(_) | Err(CatalogError::Unknown { .. }) => {}
+                Err(error) => return Err(session::catalog_failure(&error)),
+            }
+        }
+        Ok(stores)
+    });
+    let stores = session::close(engine, outcome)?;
+    let stores: Vec<String> = stores.into_iter().collect();
+    let dropped = if stores.is_empty() { "no stores".to_owned() } else { stores.join(", ") };
+    print_line(&format!("reset {name}; dropped its positions and {dropped}"))
 }
 
 /// Runs until interrupted, or until everything in the source topics is processed.

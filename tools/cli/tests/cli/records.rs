@@ -71,6 +71,8 @@ fn a_part_of_a_topic_can_be_read() {
     let text = |arguments: &str| place.run(&format!("consume lines --data d {arguments}")).succeeds().stdout;
     assert_eq!(text("--max 2"), b"0\n1\n");
     assert_eq!(text("--from 998"), b"998\n999\n", "the second partition ends before that");
+    let beyond = place.run("consume lines --data d --from 998").succeeds();
+    assert_eq!(beyond.stderr, "note: partition 1 ends at 10, before offset 998\n");
     let from_8: String = (8..1000).chain(1008..1010).map(|i| format!("{i}\n")).collect();
     assert_eq!(text("--from 8"), from_8.as_bytes(), "in each partition");
     assert_eq!(text("--partition 1 --max 3"), b"1000\n1001\n1002\n");

@@ -182,3 +182,26 @@ fn internal_topics_are_left_to_their_topology() {
     let deleted = place.run(&format!("topic delete {internal} --internal --data d")).succeeds();
     assert_eq!(deleted.text(), format!("deleted {internal}\n"));
 }
+
+#[test]
+fn other_steps_over_the_same_store_are_refused_until_it_is_reset() {
+    let place = Place::new();
+    place.run("topic create text --partitions 2 --data d --shards 2").succeeds();
+    place.pipe(b"k:v\nk:w\n", "produce text --key-separator : --data d").succeeds();
+    let file = |step: &str| {
+        format!("topology: t\nsteps: [{{from: text}}, {{group_by: key}}, {{{step}}}, {{to: out}}]\n")
+    };
+    place.write("count.yaml", file("count: {store: s}"));
+    place.write("last.yaml", file("reduce: {store: s, with: last}"));
+    place.run("streams run count.yaml --until-idle --data d").succeeds();
+    let refused = place.run("streams run last.yaml --until-idle --data d");
+    refused.fails(2, &["store 's' was made by a count of ", "by a reduce of ", "thalweg streams reset"]);
+    place.run("streams run count.yaml --until-idle --data d").succeeds();
+    place
+        .run("streams reset t --data d")
+        .fails(2, &["stores, positions and internal topics of topology t", "--force"]);
+    let reset = place.run("streams reset t --force --data d").succeeds();
+    assert_eq!(reset.text(), "reset t; dropped its positions and s\n");
+    place.run("streams run last.yaml --until-idle --data d").succeeds();
+    assert_eq!(place.run("consume out --data d").succeeds().stdout, b"k\t\0\0\0\0\0\0\0\x02\nk\tw\n");
+}
