@@ -116,6 +116,15 @@ pub const NO_SPACE_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Time that the filling of segments waits for the foreground.
 pub const FILL_PAUSE: Duration = Duration::from_millis(1);
 
+/// Damages that one check of a log names; more are counted.
+pub const FINDINGS_MAX: usize = 1000;
+
+/// Parts of streams that one damage names as lost; more are counted.
+pub const LOST_PARTS_MAX: usize = 16;
+
+/// Most frames that one look at a log lists.
+pub const FRAMES_LISTED_MAX: usize = 100_000;
+
 /// Memory that the tail cache may hold, unless configured otherwise. Bytes.
 pub const TAIL_CACHE_SIZE_DEFAULT: usize = 64 << 20;
 

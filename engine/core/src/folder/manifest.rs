@@ -15,7 +15,10 @@ use crate::model::{FolderId, ShardId};
 pub const MANIFEST_NAME: &str = "META";
 
 const MAGIC: [u8; 8] = *b"THALWEGD";
-const VERSION: u16 = 1;
+
+/// Version of the format of data folders that this code writes, and the newest that it reads.
+pub const FORMAT_VERSION: u16 = 1;
+
 /// Bytes before the checksum.
 const CHECKED_SIZE: usize = 28;
 
@@ -191,7 +194,7 @@ impl Folder {
                 Ok(Some(Self { path: path.to_owned(), id, shards, complete }))
             }
             Read::Newer { found } => {
-                Err(FolderError::NewerVersion { file: file_path, found, known: VERSION })
+                Err(FolderError::NewerVersion { file: file_path, found, known: FORMAT_VERSION })
             }
             Read::Unsound { position, what } => {
                 // Shard-logs are made only once the manifest is durable.
@@ -212,7 +215,7 @@ impl Folder {
         let mut buffer = runtime.allocate(BLOCK_SIZE);
         let bytes = buffer.bytes_mut();
         bytes[0..8].copy_from_slice(&MAGIC);
-        bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
         bytes[10..12].copy_from_slice(&self.shards.to_le_bytes());
         bytes[12] = self.complete.into();
         bytes[16..24].copy_from_slice(&self.id.0.to_le_bytes());
@@ -234,6 +237,27 @@ async fn sync_names<R: Runtime>(runtime: &R, path: &Path) -> Result<(), DiskErro
         Some(parent) if parent.as_os_str().is_empty() => runtime.sync_folder(Path::new(".")).await,
         Some(parent) => runtime.sync_folder(parent).await,
     }
+}
+
+/// Where and why blocks of the manifest of the data folder at `path` do not read that should: either is enough.
+pub(super) async fn find_damage<R: Runtime>(
+    runtime: &R,
+    path: &Path,
+) -> Result<Vec<(u64, &'static str)>, DiskError> {
+    let file = runtime.open(&path.join(MANIFEST_NAME), FileKind::Meta, OpenMode::Existing).await?;
+    let blocks = file.read_at(0, 2 * BLOCK_SIZE).await?;
+    let (first, second) = blocks.bytes().split_at(blocks.bytes().len().min(BLOCK_SIZE));
+    let mut damage = Vec::new();
+    for (start, block) in [(0, first), (BLOCK_SIZE as u64, second)] {
+        // The second one is written when the folder is complete.
+        let unwritten = start > 0 && block.iter().all(|byte| *byte == 0);
+        if let Read::Unsound { position, what } = decode(block)
+            && !unwritten
+        {
+            damage.push((start + position, what));
+        }
+    }
+    Ok(damage)
 }
 
 /// The second block says more if it is whole. If the first one is not, it stands in for it.
@@ -258,11 +282,11 @@ fn decode(bytes: &[u8]) -> Read {
         return Read::Unsound { position: CHECKED_SIZE as u64, what: "it does not have its checksum" };
     }
     let version = u16::from_le_bytes([bytes[8], bytes[9]]);
-    if version > VERSION {
+    if version > FORMAT_VERSION {
         return Read::Newer { found: version };
     }
     let shards = u16::from_le_bytes([bytes[10], bytes[11]]);
-    if version != VERSION || shards == 0 || shards > SHARDS_MAX {
+    if version != FORMAT_VERSION || shards == 0 || shards > SHARDS_MAX {
         return Read::Unsound { position: 8, what: "version or number of shards" };
     }
     let mut id = [0; 8];

@@ -9,6 +9,7 @@
 //! - `segment`: files made ready, ended, given back
 //! - `checkpoint`: superblock and checkpoints
 //! - `recover`: opening
+//! - `inspect`: looking at the files and checking them, without changing anything
 //! - `read`: tail cache, footers, reads
 
 mod batch;
@@ -17,6 +18,7 @@ mod error;
 pub mod format;
 mod handle;
 mod index;
+pub mod inspect;
 mod options;
 mod read;
 mod recover;

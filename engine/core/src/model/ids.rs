@@ -100,6 +100,12 @@ impl StreamId {
     pub fn outbox(target: ShardId) -> Self {
         Self(Self::OUTBOX | u64::from(target.0))
     }
+
+    /// The shard that the batches are for, if it is an outbox.
+    #[must_use]
+    pub fn outbox_target(self) -> Option<ShardId> {
+        (self.0 & Self::OUTBOX != 0).then_some(ShardId(self.0 as u16))
+    }
 }
 
 impl Sequence {

@@ -1,6 +1,7 @@
 //! The log against the simulator: nothing acknowledged is lost, nothing unacknowledged is half there.
 
 mod format;
+mod inspect;
 mod pool;
 mod seeds;
 mod segments;

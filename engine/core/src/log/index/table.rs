@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::{Root, Row, Stream, stream_of};
+use super::{Root, Row, Stream, end_of, stream_of};
 use crate::log::StreamBounds;
 use crate::log::format::{Entry, EntryKind, FrameHeader};
 use crate::model::{Generation, Offset, PartitionId, Position, SegmentId, Sequence, ShardId, StreamId};
@@ -166,7 +166,7 @@ impl Index {
         for root in found.roots.iter().skip(found.root_at(from)) {
             let state = &self.segments[&root.segment];
             if !state.footer {
-                let first = root.rows.partition_point(|row| super::end_of(row) <= from);
+                let first = root.rows.partition_point(|row| end_of(row) <= from);
                 if !root.rows[first..].iter().all(|row| take(root.segment, *row)) {
                     return Found::Rows;
                 }
@@ -211,6 +211,24 @@ impl Index {
         let root = stream.and_then(|stream| stream.roots.iter().find(|root| root.segment == segment));
         // A stream may have been trimmed away and have come back in the same segment.
         root.is_some_and(|root| row.base >= root.base)
+    }
+
+    /// Whether the batch of `row`, which was found in `segment`, holds something that can be read.
+    pub(in crate::log) fn is_live(&self, segment: SegmentId, row: &Row) -> bool {
+        let stream = stream_of(row).and_then(|stream| self.streams.get(&stream));
+        self.keeps(segment, row) && stream.is_some_and(|stream| stream.start < end_of(row))
+    }
+
+    /// What can be read of the streams that lie in `segment`: from an offset to the one behind the last, by stream.
+    pub(in crate::log) fn parts_in(&self, segment: SegmentId) -> Vec<(StreamId, Offset, Offset)> {
+        let mut parts = Vec::new();
+        for (id, stream) in &self.streams {
+            for root in stream.roots.iter().filter(|root| root.segment == segment) {
+                parts.push((*id, Offset(root.base.max(stream.start)), Offset(root.end)));
+            }
+        }
+        parts.sort_unstable();
+        parts
     }
 
     /// The footer of `segment` is durable: its rows need not be kept in memory.

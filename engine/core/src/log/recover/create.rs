@@ -41,7 +41,7 @@ pub(super) async fn create<R: Runtime>(
 ///
 /// The superblock of a new log is durable before its first frame is written: where there is a frame there
 /// was a superblock.
-pub(super) async fn check_nothing_lost<R: Runtime>(
+pub(in crate::log) async fn check_nothing_lost<R: Runtime>(
     runtime: &R,
     folder: &Path,
     segments: &[SegmentId],

@@ -13,7 +13,7 @@ use crate::model::{Position, SegmentId};
 
 /// Looks for something durable that says that the frame which `replayed` ends before was durable: superblocks,
 /// the segment's footer, a later frame in the segment or in one that could follow. Says what it found.
-pub(super) async fn find_evidence<R: Runtime>(
+pub(in crate::log) async fn find_evidence<R: Runtime>(
     runtime: &R,
     folder: &Path,
     superblocks: &[Superblock],

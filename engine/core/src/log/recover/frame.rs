@@ -7,18 +7,18 @@ use crate::model::{Incarnation, LogId, Position, Sequence};
 
 /// What the next frame of a log must be.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Expected {
-    pub(super) log: LogId,
+pub(in crate::log) struct Expected {
+    pub(in crate::log) log: LogId,
     /// Where it is, and what precedes it.
-    pub(super) at: ReplayStart,
+    pub(in crate::log) at: ReplayStart,
     /// Incarnation of the frame before; it never falls.
-    pub(super) incarnation: Incarnation,
-    pub(super) segment_size: u32,
+    pub(in crate::log) incarnation: Incarnation,
+    pub(in crate::log) segment_size: u32,
 }
 
 /// Why bytes are not the next frame.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Refusal {
+pub(in crate::log) enum Refusal {
     /// Zeros.
     Nothing,
     /// A frame, or the beginning of one, of another place or time.
@@ -30,7 +30,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn describe(&self) -> String {
+    pub(in crate::log) fn describe(&self) -> String {
         match self {
             Self::Nothing => "there is nothing".to_owned(),
             Self::Leftover => "there is the leftover of an earlier time".to_owned(),
@@ -38,10 +38,15 @@ impl Refusal {
             Self::Newer { found, .. } => format!("there is a frame of format {found}"),
         }
     }
+
+    /// What is wrong where `evidence` says that frame `lost` was acknowledged.
+    pub(in crate::log) fn contradicts(&self, lost: Sequence, evidence: &str) -> String {
+        format!("frame {lost} was acknowledged: {evidence}; but {}", self.describe())
+    }
 }
 
 /// Checks the header of the next frame. `bytes`: at least a block, unless the file ends.
-pub(super) fn check_header(bytes: &[u8], expected: &Expected) -> Result<FrameHeader, Refusal> {
+pub(in crate::log) fn check_header(bytes: &[u8], expected: &Expected) -> Result<FrameHeader, Refusal> {
     let header = FrameHeader::decode(bytes, expected.log).map_err(|error| match error {
         FrameError::NotAFrame if bytes[..bytes.len().min(BLOCK_SIZE)].iter().all(|byte| *byte == 0) => {
             Refusal::Nothing

@@ -101,12 +101,20 @@ impl<R: Runtime> FoundSuperblock<R> {
     }
 }
 
+/// Whether segments can have this size.
+pub(in crate::log) fn is_segment_size(size: u32) -> bool {
+    (SEGMENT_SIZE_MIN..=SEGMENT_SIZE_MAX).contains(&size) && (size as usize).is_multiple_of(BLOCK_SIZE)
+}
+
 fn damaged(file: &Path, position: u64, sequence: Sequence, what: String) -> OpenError {
     OpenError::Damaged { file: file.to_owned(), position, sequence, what }
 }
 
 /// Segment files in `folder`, by number.
-async fn segments_in<R: Runtime>(runtime: &R, folder: &Path) -> Result<Vec<SegmentId>, OpenError> {
+pub(in crate::log) async fn segments_in<R: Runtime>(
+    runtime: &R,
+    folder: &Path,
+) -> Result<Vec<SegmentId>, DiskError> {
     let names = runtime.list_folder(folder).await?;
     let mut segments: Vec<SegmentId> = names.iter().filter_map(|name| parse_segment_name(name)).collect();
     segments.sort_unstable();
@@ -138,9 +146,7 @@ async fn open_superblock<R: Runtime>(
     match choose_superblock(first, second) {
         SuperblockChoice::Found { newest, older, torn } => {
             let size = newest.segment_size;
-            let fits = (SEGMENT_SIZE_MIN..=SEGMENT_SIZE_MAX).contains(&size)
-                && (size as usize).is_multiple_of(BLOCK_SIZE);
-            if !fits {
+            if !is_segment_size(size) {
                 let what = format!("segments of {size} bytes are out of range");
                 return Err(damaged(&path, newest.position(), Sequence(0), what));
             }
@@ -165,12 +171,16 @@ async fn open_superblock<R: Runtime>(
     }
 }
 
-fn lost(folder: &Path) -> OpenError {
+pub(in crate::log) fn lost(folder: &Path) -> OpenError {
     OpenError::Lost { folder: folder.to_owned() }
 }
 
 /// Refuses the log of another. One without an owner was made before owners were written down.
-fn check_owner(path: &Path, superblock: &Superblock, owner: Option<LogOwner>) -> Result<(), OpenError> {
+pub(in crate::log) fn check_owner(
+    path: &Path,
+    superblock: &Superblock,
+    owner: Option<LogOwner>,
+) -> Result<(), OpenError> {
     match (superblock.owner, owner) {
         (Some(found), Some(expected)) if found != expected => {
             Err(OpenError::Foreign { file: path.to_owned(), found, expected })
@@ -197,7 +207,7 @@ async fn judge_end<R: Runtime>(
     let superblocks: Vec<Superblock> = [Some(found.newest), found.older].into_iter().flatten().collect();
     if let Some(evidence) = find_evidence(runtime, folder, &superblocks, replayed, others).await? {
         let lost = at.sequence.next();
-        let what = format!("frame {lost} was acknowledged: {evidence}; but {}", replayed.refusal.describe());
+        let what = replayed.refusal.contradicts(lost, &evidence);
         runtime.mark("damage");
         if !accept_damage {
             return Err(damaged(&path, u64::from(at.position.0), lost, what));

@@ -16,19 +16,19 @@ use crate::log::{CommittedFrame, OpenError, StateMachine};
 use crate::model::{Incarnation, Sequence};
 
 /// How far the frames of a log reach.
-pub(super) struct Replayed<R: Runtime> {
+pub(in crate::log) struct Replayed<R: Runtime> {
     /// What the next frame would have to be.
-    pub(super) expected: Expected,
+    pub(in crate::log) expected: Expected,
     /// Why there is none.
-    pub(super) refusal: Refusal,
+    pub(in crate::log) refusal: Refusal,
     /// The segment in which they end.
-    pub(super) file: R::File,
-    pub(super) frames: u64,
-    pub(super) bytes: u64,
+    pub(in crate::log) file: R::File,
+    pub(in crate::log) frames: u64,
+    pub(in crate::log) bytes: u64,
     /// What their entries add to a checkpoint at most. Bytes.
-    pub(super) growth: u64,
+    pub(in crate::log) growth: u64,
     /// Highest incarnation found.
-    pub(super) incarnation: Incarnation,
+    pub(in crate::log) incarnation: Incarnation,
 }
 
 /// Reads frames from `expected` on, gives them to index and state, and stops at the first that is not whole
@@ -36,7 +36,7 @@ pub(super) struct Replayed<R: Runtime> {
 ///
 /// Each segment is flushed before it is read: what was written and never flushed must not be acknowledged, by
 /// whatever answer, as long as a loss of power could take it.
-pub(super) async fn replay<R: Runtime>(
+pub(in crate::log) async fn replay<R: Runtime>(
     runtime: &R,
     folder: &Path,
     mut expected: Expected,

@@ -12,7 +12,7 @@ use crate::log::ReadError;
 use crate::log::format::{FooterTrailer, FooterV1};
 use crate::log::index::SegmentState;
 use crate::log::shared::Shared;
-use crate::model::{Position, SegmentId};
+use crate::model::{Generation, LogId, Position, SegmentId};
 
 /// Writes the footers that are due: those of segments that have ended and hold something live.
 pub(in crate::log) async fn write_footers<R: Runtime>(shared: &Rc<Shared<R>>) {
@@ -102,16 +102,28 @@ async fn read_footer<R: Runtime>(
     shared: &Shared<R>,
     segment: &Segment<R>,
 ) -> Result<Validated<FooterV1>, ReadError> {
-    let id = segment.id;
+    let file = segment.file(shared).await?;
+    let life = (segment.id, segment.generation);
+    let (_, footer) = read_footer_of::<R>(&file, shared.log, life, shared.segment_size).await?;
+    shared.runtime.mark("footer-read");
+    Ok(footer)
+}
+
+/// Reads the footer of one life of a segment of `size` bytes from its file.
+pub(in crate::log) async fn read_footer_of<R: Runtime>(
+    file: &R::File,
+    log: LogId,
+    (id, generation): (SegmentId, Generation),
+    size: u32,
+) -> Result<(FooterTrailer, Validated<FooterV1>), ReadError> {
     let disk = |source| ReadError::Disk { source };
     let damaged =
         |position: u32, what| ReadError::Damaged { segment: id, position: Position(position), what };
-    let file = segment.file(shared).await?;
-    let last = shared.segment_size - BLOCK_SIZE as u32;
+    let last = size - BLOCK_SIZE as u32;
     let block = file.read_at(u64::from(last), BLOCK_SIZE).await.map_err(disk)?;
-    let trailer = FooterTrailer::decode(block.bytes(), shared.log)
+    let trailer = FooterTrailer::decode(block.bytes(), log)
         .map_err(|_| damaged(last, "the footer's trailer does not read"))?;
-    if trailer.segment != id || trailer.generation != segment.generation {
+    if trailer.segment != id || trailer.generation != generation {
         return Err(damaged(last, "the footer is that of another life of the file"));
     }
     let (start, size) = (trailer.archive_position.0, trailer.archive_size as usize);
@@ -124,6 +136,6 @@ async fn read_footer<R: Runtime>(
     if crc32fast::hash(archive) != trailer.archive_checksum {
         return Err(damaged(start, "the footer does not have its checksum"));
     }
-    shared.runtime.mark("footer-read");
-    Validated::read(archive.to_vec()).map_err(|_| damaged(start, "the footer does not read"))
+    let footer = Validated::read(archive.to_vec());
+    Ok((trailer, footer.map_err(|_| damaged(start, "the footer does not read"))?))
 }

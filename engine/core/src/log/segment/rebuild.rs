@@ -7,7 +7,7 @@ use super::footer::write_footer;
 use crate::io::{DiskError, Runtime};
 use crate::limits::BLOCK_SIZE;
 use crate::log::ReadError;
-use crate::log::format::{EntryKind, FRAME_HEADER_SIZE, FooterV1, FrameHeader, read_directory};
+use crate::log::format::{Directory, EntryKind, FRAME_HEADER_SIZE, FooterV1, FrameHeader, read_directory};
 use crate::log::index::{Row, SegmentState, stream_of};
 use crate::log::recover::SegmentReader;
 use crate::log::shared::Shared;
@@ -38,6 +38,20 @@ pub(super) async fn rebuild_footer<R: Runtime>(
     Ok(Some(Validated::read(archive).expect("what was just encoded reads")))
 }
 
+/// Adds the rows of the batches of the frame at `position`, whose entries `directory` holds.
+pub(in crate::log) fn add_rows(position: Position, directory: &Directory<'_>, rows: &mut Vec<Row>) {
+    for entry in directory.iter() {
+        if stream_of(&entry).is_some() {
+            rows.push(Row { position: position.0 + entry.position, ..entry });
+        }
+    }
+    // What was there before a deletion is not of the stream that may have come after it.
+    for entry in directory.iter().filter(|entry| entry.known_kind() == Some(EntryKind::PartitionDeleted)) {
+        let deleted = StreamId::partition(PartitionId(entry.subject));
+        rows.retain(|row| stream_of(row) != Some(deleted));
+    }
+}
+
 /// The rows of all batches in a segment, in the order of its frames; `None` if a frame's header or directory is
 /// not what it was. Payloads are left to those who read them.
 async fn read_rows<R: Runtime>(
@@ -61,17 +75,7 @@ async fn read_rows<R: Runtime>(
         let size = FRAME_HEADER_SIZE + header.directory_size as usize;
         let bytes = reader.bytes(position.0, size.next_multiple_of(BLOCK_SIZE)).await?;
         let Ok(directory) = read_directory(bytes, &header) else { return Ok(None) };
-        for entry in directory.iter() {
-            if stream_of(&entry).is_some() {
-                rows.push(Row { position: position.0 + entry.position, ..entry });
-            }
-        }
-        // What was there before a deletion is not of the stream that may have come after it.
-        for entry in directory.iter().filter(|entry| entry.known_kind() == Some(EntryKind::PartitionDeleted))
-        {
-            let deleted = StreamId::partition(PartitionId(entry.subject));
-            rows.retain(|row| stream_of(row) != Some(deleted));
-        }
+        add_rows(position, &directory, &mut rows);
         (position, next, previous_checksum) = (header.end(), next.next(), Some(header.checksum));
     }
     Ok((position == state.end && next == state.last.next()).then_some(rows))

@@ -1,0 +1,214 @@
+//! Looking at a data folder that nobody has open. Nothing is changed.
+
+use std::path::{Path, PathBuf};
+
+use super::manifest::find_damage;
+use super::{FORMAT_VERSION, Folder, FolderError, FolderId, MANIFEST_NAME, shard_folder};
+use crate::io::{DiskError, Runtime};
+use crate::limits::SHARDS_MAX;
+use crate::log::inspect::{Finding, InspectError, LogCheck, LogView, Loss, inspect, verify};
+use crate::model::ShardId;
+
+/// Why a data folder could not be looked at. Damage is no such reason.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum FolderInspectError {
+    /// There is no data folder, a newer version made it, or the disk refused.
+    #[error("the data folder could not be read")]
+    Folder(#[from] FolderError),
+    /// The log of a shard was written by a newer version, or the disk refused.
+    #[error("the log of shard {shard} could not be read")]
+    Log {
+        /// The shard.
+        shard: ShardId,
+        /// The cause.
+        source: InspectError,
+    },
+}
+
+/// What the files of a data folder say.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FolderView {
+    /// What the manifest says, if it reads.
+    pub manifest: Option<Folder>,
+    /// What is wrong with the manifest.
+    pub manifest_damages: Vec<Finding>,
+    /// The log of each shard; without a manifest, of those that have a file.
+    pub shards: Vec<ShardView>,
+}
+
+/// The log of a shard.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ShardView {
+    /// The shard.
+    pub shard: ShardId,
+    /// Its log.
+    pub log: LogView,
+}
+
+/// What a check of a data folder found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FolderCheck {
+    /// What the manifest says, if it reads.
+    pub manifest: Option<Folder>,
+    /// What is wrong with the manifest.
+    pub manifest_damages: Vec<Finding>,
+    /// The log of each shard; without a manifest, of those that have a file.
+    pub shards: Vec<ShardCheck>,
+}
+
+/// The check of a shard's log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ShardCheck {
+    /// The shard.
+    pub shard: ShardId,
+    /// Its log.
+    pub log: LogCheck,
+}
+
+impl FolderCheck {
+    /// Number of damages.
+    #[must_use]
+    pub fn damages(&self) -> u64 {
+        let logs: u64 = self.shards.iter().map(|shard| shard.log.view.findings.count()).sum();
+        logs + self.manifest_damages.len() as u64
+    }
+
+    /// Whether everything is what was written. A torn tail is.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.damages() == 0
+    }
+}
+
+/// Which format a data folder has.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FolderFormat {
+    /// The newest version in it; above [`FORMAT_VERSION`] it is refused by everything that opens it.
+    pub version: u16,
+    /// The first file found that has it.
+    pub file: PathBuf,
+    /// The folder's name, if the manifest can be read.
+    pub id: Option<FolderId>,
+    /// Number of its shards, if the manifest can be read.
+    pub shards: Option<u16>,
+}
+
+impl FolderFormat {
+    /// Whether this code reads it.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.version <= FORMAT_VERSION
+    }
+}
+
+/// What the files of the data folder at `path` say, which nobody may have open; see [`inspect()`].
+///
+/// # Errors
+/// [`FolderInspectError`].
+pub async fn inspect_folder<R: Runtime>(runtime: &R, path: &Path) -> Result<FolderView, FolderInspectError> {
+    let (manifest, manifest_damages) = read_manifest(runtime, path).await?;
+    let mut shards = Vec::new();
+    for shard in shards_of(runtime, path, manifest.as_ref()).await? {
+        let home = manifest.as_ref().map(|folder| folder.home(shard));
+        let log = inspect(runtime, &shard_folder(path, shard), home).await;
+        shards
+            .push(ShardView { shard, log: log.map_err(|source| FolderInspectError::Log { shard, source })? });
+    }
+    Ok(FolderView { manifest, manifest_damages, shards })
+}
+
+/// Reads all of the data folder at `path`, which nobody may have open, and names each damage; see [`verify`]. One shard
+/// after the other.
+///
+/// # Errors
+/// [`FolderInspectError`].
+pub async fn verify_folder<R: Runtime>(runtime: &R, path: &Path) -> Result<FolderCheck, FolderInspectError> {
+    let (manifest, manifest_damages) = read_manifest(runtime, path).await?;
+    let mut shards = Vec::new();
+    for shard in shards_of(runtime, path, manifest.as_ref()).await? {
+        let home = manifest.as_ref().map(|folder| folder.home(shard));
+        let log = verify(runtime, &shard_folder(path, shard), home).await;
+        let log = log.map_err(|source| FolderInspectError::Log { shard, source })?;
+        shards.push(ShardCheck { shard, log });
+    }
+    Ok(FolderCheck { manifest, manifest_damages, shards })
+}
+
+/// Which format the data folder at `path` has, which nobody may have open. Reads what a start would read.
+///
+/// # Errors
+/// [`FolderInspectError`], except for newer versions. A damaged manifest is an error.
+pub async fn folder_format<R: Runtime>(runtime: &R, path: &Path) -> Result<FolderFormat, FolderInspectError> {
+    let manifest = path.join(MANIFEST_NAME);
+    let newer = |file, version, folder: Option<&Folder>| FolderFormat {
+        version,
+        file,
+        id: folder.map(|folder| folder.id),
+        shards: folder.map(|folder| folder.shards),
+    };
+    let folder = match Folder::open(runtime, path).await {
+        Ok(folder) => folder,
+        Err(FolderError::NewerVersion { file, found, .. }) => return Ok(newer(file, found, None)),
+        Err(error) => return Err(error.into()),
+    };
+    for shard in (0..folder.shards).map(ShardId) {
+        match inspect(runtime, &folder.shard(shard), None).await {
+            Ok(_) => {}
+            Err(InspectError::NewerVersion { file, found, .. }) => {
+                return Ok(newer(file, found, Some(&folder)));
+            }
+            Err(source) => return Err(FolderInspectError::Log { shard, source }),
+        }
+    }
+    Ok(newer(manifest, FORMAT_VERSION, Some(&folder)))
+}
+
+async fn read_manifest<R: Runtime>(
+    runtime: &R,
+    path: &Path,
+) -> Result<(Option<Folder>, Vec<Finding>), FolderInspectError> {
+    let file = path.join(MANIFEST_NAME);
+    let lost = |position, what: &str| {
+        (None, vec![Finding { file: file.clone(), position, what: what.to_owned(), loss: Loss::Log }])
+    };
+    match Folder::open(runtime, path).await {
+        Ok(folder) => {
+            let damage = find_damage(runtime, path).await.map_err(FolderError::Disk)?;
+            let finding = |(position, what): (u64, &str)| {
+                let what = format!("a block of the manifest does not read, the other one counts: {what}");
+                Finding { file: file.clone(), position, what, loss: Loss::Nothing }
+            };
+            Ok((Some(folder), damage.into_iter().map(finding).collect()))
+        }
+        Err(FolderError::Damaged { position, what, .. }) => Ok(lost(position, what)),
+        Err(FolderError::NotADataFolder { path }) => {
+            // Shard-logs are made only once the manifest is durable.
+            let first =
+                runtime.list_folder(&shard_folder(&path, ShardId(0))).await.map_err(FolderError::Disk)?;
+            if first.is_empty() {
+                return Err(FolderError::NotADataFolder { path }.into());
+            }
+            Ok(lost(0, "the manifest is missing"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The shards of a data folder: those that the manifest tells of, or those that have a file.
+async fn shards_of<R: Runtime>(
+    runtime: &R,
+    path: &Path,
+    manifest: Option<&Folder>,
+) -> Result<Vec<ShardId>, FolderInspectError> {
+    if let Some(folder) = manifest {
+        return Ok((0..folder.shards).map(ShardId).collect());
+    }
+    let mut shards = Vec::new();
+    for shard in (0..SHARDS_MAX).map(ShardId) {
+        let names: Result<_, DiskError> = runtime.list_folder(&shard_folder(path, shard)).await;
+        if !names.map_err(FolderError::Disk)?.is_empty() {
+            shards.push(shard);
+        }
+    }
+    Ok(shards)
+}
