@@ -14,7 +14,7 @@ pub enum ExitCode {
     NotFound = 3,
     /// The data folder is in use by another process.
     Locked = 4,
-    /// The data folder was refused.
+    /// The data folder was refused, or a check found it damaged.
     Refused = 5,
     /// This machine lacks something.
     Machine = 6,

@@ -59,23 +59,33 @@ pub fn open(args: &DataArgs) -> Result<Engine, Failure> {
         Err(error) if error.kind() != ErrorKind::NotFound && path.exists() => {
             open_or_create(path, &ShardsArgs::default(), &args.open)
         }
-        Err(_) => {
-            let what = if path.is_dir() { "is not a data folder" } else { "does not exist" };
-            let message = format!(
-                "the data folder {path:?} {what}; `thalweg topic create` and `thalweg streams run` make one"
-            );
-            Err(Failure::new(ExitCode::NotFound, message))
-        }
+        Err(_) => Err(not_a_folder(path)),
+    }
+}
+
+/// What a folder that is not there, or is none of ours, ends the program with.
+#[must_use]
+pub fn not_a_folder(path: &Path) -> Failure {
+    let what = if path.is_dir() { "is not a data folder" } else { "does not exist" };
+    let message =
+        format!("the data folder {path:?} {what}; `thalweg topic create` and `thalweg streams run` make one");
+    Failure::new(ExitCode::NotFound, message)
+}
+
+/// What a folder that could not be locked ends the program with.
+#[must_use]
+pub fn lock_code(error: &LockError) -> ExitCode {
+    match error {
+        LockError::Held { .. } | LockError::HeldByUnknown { .. } => ExitCode::Locked,
+        LockError::Io { .. } => ExitCode::Machine,
     }
 }
 
 /// What a folder that was not opened ends the program with.
 fn open_code(error: &OpenEngineError) -> ExitCode {
     match error {
-        OpenEngineError::Locked(LockError::Held { .. } | LockError::HeldByUnknown { .. }) => ExitCode::Locked,
-        OpenEngineError::Locked(LockError::Io { .. })
-        | OpenEngineError::Machine(_)
-        | OpenEngineError::Io { .. } => ExitCode::Machine,
+        OpenEngineError::Locked(error) => lock_code(error),
+        OpenEngineError::Machine(_) | OpenEngineError::Io { .. } => ExitCode::Machine,
         OpenEngineError::Folder { source, .. } => match source {
             FolderError::Disk(_) => ExitCode::Machine,
             FolderError::ShardLimit { .. } => ExitCode::Usage,

@@ -2,6 +2,7 @@
 
 mod data;
 mod demo;
+mod log;
 mod records;
 mod root;
 mod streams;
@@ -9,6 +10,7 @@ mod topic;
 
 pub use data::{DataArgs, NewDataArgs, OpenArgs, ShardsArgs};
 pub use demo::DemoArgs;
+pub use log::{LogArgs, LogCommand, LogFolderArgs, LogInspectArgs};
 pub use records::{ConsumeArgs, Format, ProduceArgs, Start};
 pub use root::{Command, CompletionsArgs, Thalweg};
 pub use streams::{

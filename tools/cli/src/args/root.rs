@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{ConsumeArgs, DemoArgs, ProduceArgs, StreamsArgs, TopicArgs};
+use super::{ConsumeArgs, DemoArgs, LogArgs, ProduceArgs, StreamsArgs, TopicArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -11,7 +11,8 @@ Exit codes:
     2  wrong usage, or an input that says something wrong or exceeds a limit
     3  no such topic, partition, folder or file
     4  the data folder is in use by another process
-    5  the data folder was refused: damage, a newer version, another number of shards, foreign files
+    5  the data folder was refused, or log verify found it damaged: damage, a newer version, another number of
+       shards, foreign files
     6  this machine lacks something: io_uring, locked memory, direct I/O, permission, room
    70  the disk failed while writing; nothing more was acknowledged
   130  interrupted before it was done; `streams run` without --until-idle ends so regularly, with 0
@@ -22,7 +23,8 @@ Examples:
   thalweg topic create lines --partitions 2 --data ./data
   seq 1000 | thalweg produce lines --data ./data
   thalweg streams run word-count.yaml --data ./data --until-idle
-  thalweg consume word-counts --data ./data --value-format i64";
+  thalweg consume word-counts --data ./data --value-format i64
+  thalweg log verify --data ./data               read everything, and name each damage";
 
 /// Message broker and stream processor for one Linux machine: one durable log per core.
 #[derive(Debug, Parser)]
@@ -46,6 +48,8 @@ pub enum Command {
     Produce(ProduceArgs),
     /// Print the records of a topic.
     Consume(ConsumeArgs),
+    /// Look at the files of a data folder, and check them.
+    Log(LogArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }

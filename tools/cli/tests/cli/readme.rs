@@ -9,7 +9,7 @@ fn the_tour_of_the_readme_runs_as_it_stands() {
         readme.split("## A quick tour").nth(1).unwrap().split("### Word count in Rust").next().unwrap();
     let blocks = tour.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let commands: String = blocks.collect();
-    assert_eq!(commands.matches("\nthalweg ").count(), 7, "{commands}");
+    assert_eq!(commands.matches("\nthalweg ").count(), 10, "{commands}");
     let place = Place::new();
     let ended = place.shell(&format!("set -e; thalweg() {{ \"$T\" \"$@\"; }}\n{commands}")).succeeds();
     let said = ended.text();
@@ -21,6 +21,9 @@ fn the_tour_of_the_readme_runs_as_it_stands() {
         "\"value\":\"hallo\"",
         "partition  shard",
         "1 passed, 0 failed\n",
+        "superblock in force",
+        ": whole; read ",
+        "format 1; this program reads up to 1\n",
         "Topology: word-count\n",
         "hello\t1\n",
         "hallo\t1\n",

@@ -17,7 +17,7 @@ fn seeded(log: &[u8], bytes: &[u8]) -> [u8; 4] {
 }
 
 /// Gives the header of `size` bytes at `at` version 2, and the checksum that belongs to it.
-fn make_newer(bytes: &mut [u8], at: usize, size: usize) {
+pub(crate) fn make_newer(bytes: &mut [u8], at: usize, size: usize) {
     let header = &mut bytes[at..at + size];
     assert_eq!(header[8..10], 1u16.to_le_bytes(), "a header of version 1");
     header[8..10].copy_from_slice(&2u16.to_le_bytes());
@@ -84,7 +84,7 @@ fn a_folder_of_a_newer_version_is_refused_by_file() {
 }
 
 /// Where the last block that begins with `magic` lies.
-fn find_last_block(bytes: &[u8], magic: &[u8]) -> usize {
+pub(crate) fn find_last_block(bytes: &[u8], magic: &[u8]) -> usize {
     bytes.chunks_exact(4096).rposition(|block| block.starts_with(magic)).unwrap() * 4096
 }
 
