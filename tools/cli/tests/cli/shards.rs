@@ -53,7 +53,7 @@ fn a_log_whose_superblock_is_gone_is_not_made_anew() {
     rename(&place, "d/shard-001/superblock", "away");
     refused(&place, "d", &["shard-001", "holds no log"]);
     place.write("d/shard-001/superblock", [0; 8192]);
-    refused(&place, "d", &["shard-001", "holds no log"]);
+    refused(&place, "d", &["shard-001", "superblock", "is damaged", "holds frames"]);
     rename(&place, "away", "d/shard-001/superblock");
     assert_eq!(records(&place, "d"), 100);
 }

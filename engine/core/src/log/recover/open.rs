@@ -161,9 +161,11 @@ async fn open_superblock<R: Runtime>(
             let what = "its blocks belong to different logs".to_owned();
             Err(damaged(&path, 0, Sequence(0), what))
         }
-        SuperblockChoice::Nothing if is_complete => Err(lost(folder)),
         SuperblockChoice::Nothing => {
             check_nothing_lost(runtime, folder, segments).await?;
+            if is_complete {
+                return Err(lost(folder));
+            }
             report.created = true;
             let newest = create(runtime, folder, &file, options).await?;
             Ok(FoundSuperblock { file, newest, older: None, torn: false })
