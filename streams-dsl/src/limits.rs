@@ -31,11 +31,9 @@ pub const YAML_FILE_SIZE_MAX: usize = 1 << 20;
 /// Most steps in one topology file, steps of branches included.
 pub const YAML_STEPS_MAX: usize = 1000;
 
-/// Most lists and maps of a topology file inside of one another.
-pub const YAML_DEPTH_MAX: usize = 64;
-
-/// Most values of a topology file, each use of a named one counted.
-pub const YAML_NODES_MAX: usize = 200_000;
+/// Most lists and maps that a topology file may begin before it ends them. The library has a lower limit of its own, but
+/// first takes time that grows with the square of this.
+pub const YAML_DEPTH_MAX: usize = 1000;
 
 /// Deepest nesting of branches and of predicates in a topology file.
 pub const YAML_NESTING_MAX: usize = 8;

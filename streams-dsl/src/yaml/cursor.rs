@@ -1,54 +1,67 @@
-//! Looking at the values of a file.
+//! A value of the file together with the way to it.
 
-use super::YamlError;
-use super::node::{Node, Value};
+use serde_yaml::{Mapping, Value};
+
+use super::locate::Turn;
 use super::suggest::unknown;
 
-/// What is wrong, and where.
-pub(super) type Problem = YamlError;
+/// What is wrong, and the way to where.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub(super) path: Vec<Turn>,
+    pub(super) message: String,
+}
 
-/// A value of the file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cursor<'a>(&'a Node);
+/// A place in the file.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor<'a> {
+    value: &'a Value,
+    path: Vec<Turn>,
+}
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(node: &'a Node) -> Self {
-        Self(node)
+    pub(super) fn new(value: &'a Value) -> Self {
+        Self { value, path: Vec::new() }
     }
 
     /// `message`, said of this place.
     pub(super) fn problem(&self, message: impl Into<String>) -> Problem {
-        YamlError::at(self.0.place, message)
+        Problem { path: self.path.clone(), message: message.into() }
+    }
+
+    fn at(&self, value: &'a Value, turn: Turn) -> Self {
+        let mut path = self.path.clone();
+        path.push(turn);
+        Self { value, path }
     }
 
     /// `message`, said of a key in this map.
     pub(super) fn problem_at_key(&self, key: &str, message: String) -> Problem {
-        let Value::Map(entries) = &self.0.value else { return self.problem(message) };
-        let names = |(name, _): &&(Node, Node)| matches!(&name.value, Value::Text(text) if text == key);
-        let place = entries.iter().find(names).map_or(self.0.place, |(name, _)| name.place);
-        YamlError::at(place, message)
+        self.at(self.value, Turn::KeyName(key.to_owned())).problem(message)
     }
 
     pub(super) fn is_map(&self) -> bool {
-        matches!(self.0.value, Value::Map(_))
+        self.value.is_mapping()
     }
 
     pub(super) fn is_list(&self) -> bool {
-        matches!(self.0.value, Value::List(_))
+        self.value.is_sequence()
     }
 
     /// The entries of a map, whose keys are all text. `what`: what this value is, for errors.
     pub(super) fn entries(&self, what: &str) -> Result<Vec<(&'a str, Self)>, Problem> {
-        let Value::Map(entries) = &self.0.value else {
+        let Value::Mapping(mapping) = self.value else {
             return Err(self.problem(format!("{what} must be a map")));
         };
-        let entry = |(key, value): &'a (Node, Node)| match &key.value {
-            Value::Text(text) => Ok((text.as_str(), Self(value))),
-            _ => {
-                Err(YamlError::at(key.place, format!("the keys of {what} must be text; put them in quotes")))
-            }
+        self.text_entries(what, mapping)
+    }
+
+    fn text_entries(&self, what: &str, mapping: &'a Mapping) -> Result<Vec<(&'a str, Self)>, Problem> {
+        let entry = |(key, value): (&'a Value, &'a Value)| match key.as_str() {
+            Some(key) => Ok((key, self.at(value, Turn::Key(key.to_owned())))),
+            None => Err(self.problem(format!("the keys of {what} must be text; put them in quotes"))),
         };
-        entries.iter().map(entry).collect()
+        mapping.iter().map(entry).collect()
     }
 
     /// The entries of a map whose keys are all among `known`.
@@ -80,22 +93,19 @@ impl<'a> Cursor<'a> {
 
     /// The items of a list.
     pub(super) fn items(&self, what: &str) -> Result<Vec<Self>, Problem> {
-        let Value::List(items) = &self.0.value else {
+        let Value::Sequence(items) = self.value else {
             return Err(self.problem(format!("{what} must be a list")));
         };
-        Ok(items.iter().map(Self).collect())
+        Ok(items.iter().enumerate().map(|(at, item)| self.at(item, Turn::Item(at))).collect())
     }
 
     /// The items of a list, or the one value that stands for a list of one.
     pub(super) fn items_or_one(&self, what: &str) -> Result<Vec<Self>, Problem> {
-        if self.is_list() { self.items(what) } else { Ok(vec![*self]) }
+        if self.is_list() { self.items(what) } else { Ok(vec![self.clone()]) }
     }
 
     pub(super) fn text(&self, what: &str) -> Result<&'a str, Problem> {
-        match &self.0.value {
-            Value::Text(text) => Ok(text),
-            _ => Err(self.problem(format!("{what} must be text; put it in quotes"))),
-        }
+        self.value.as_str().ok_or_else(|| self.problem(format!("{what} must be text; put it in quotes")))
     }
 
     /// Text that is one of `known`.
@@ -105,18 +115,15 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn integer(&self, what: &str) -> Result<i64, Problem> {
-        match self.0.value {
-            Value::Integer(number) => Ok(number),
-            _ => Err(self.problem(format!("{what} must be an integer"))),
-        }
+        self.value.as_i64().ok_or_else(|| self.problem(format!("{what} must be an integer")))
     }
 
     /// Text, or an integer in decimal.
     pub(super) fn text_or_integer(&self, what: &str) -> Result<String, Problem> {
-        match &self.0.value {
-            Value::Text(text) => Ok(text.clone()),
-            Value::Integer(number) => Ok(number.to_string()),
-            _ => Err(self.problem(format!("{what} must be text or an integer"))),
+        match (self.value.as_str(), self.value.as_i64()) {
+            (Some(text), _) => Ok(text.to_owned()),
+            (None, Some(number)) => Ok(number.to_string()),
+            (None, None) => Err(self.problem(format!("{what} must be text or an integer"))),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What is wrong with a topology file, and where.
 
-use super::node::Place;
-
 /// Why a topology file was refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
@@ -15,8 +13,8 @@ pub struct YamlError {
 }
 
 impl YamlError {
-    /// `message`, said of `place`.
-    pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
+    /// `message`, said of the place at `line` and `column`.
+    pub(super) fn at(line: usize, column: usize, message: impl Into<String>) -> Self {
         let mut message = message.into();
         if message.contains(is_unprintable) {
             let escaped = |character: char| {
@@ -28,7 +26,7 @@ impl YamlError {
             };
             message = message.chars().map(escaped).collect();
         }
-        Self { line: place.line, column: place.column, message }
+        Self { line, column, message }
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::compile::{Compiler, check_name};
 use super::cursor::{Cursor, Problem};
-use super::node::Place;
-use super::read::read;
+use super::locate::{error_at, parse};
 use super::tests::parse_tests;
 use super::{TestFailure, YamlError, YamlTest};
 use crate::builder::StreamsBuilder;
@@ -25,9 +24,12 @@ impl YamlTopology {
     pub fn parse(text: &str) -> Result<Self, YamlError> {
         if text.len() > YAML_FILE_SIZE_MAX {
             let message = format!("{} bytes; the limit is {YAML_FILE_SIZE_MAX}", text.len());
-            return Err(YamlError::at(Place { line: 1, column: 1 }, message));
+            return Err(YamlError::at(1, 1, message));
         }
-        compile(&Cursor::new(&read(text)?))
+        // Some editors begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let value = parse(text)?;
+        compile(&Cursor::new(&value)).map_err(|problem| error_at(text, &problem.path, problem.message))
     }
 
     /// The topology.

@@ -39,8 +39,8 @@
 //! Beside `topology`, `steps` and `tests` a file may have `description`, a text for its readers, and `guarantee`, whose
 //! one value is `exactly_once`: how every topology runs.
 //!
-//! Limits: 1 MiB, 64 lists and maps inside of one another, 200,000 values, 1,000 steps. Control characters, tags, a key
-//! given twice and a second document are refused, with their place. Topics whose names end in `-repartition` belong
+//! Limits: 1 MiB, 128 lists and maps inside of one another, 1,000 steps. Control characters, a key given twice and a
+//! second document are refused. Topics whose names end in `-repartition` belong
 //! to topologies and are neither read nor written.
 //!
 //! A test writes its `in` to the topic read and compares what was written with `out`: a map is the latest value
@@ -52,9 +52,8 @@ mod cursor;
 mod error;
 mod file;
 mod flow;
-mod node;
+mod locate;
 mod predicate;
-mod read;
 mod suggest;
 mod tests;
 

@@ -164,7 +164,7 @@ fn by_topic<'a>(
     topics: &[&str],
 ) -> Result<Vec<(String, Cursor<'a>)>, Problem> {
     if let [topic] = topics {
-        return Ok(vec![((*topic).to_owned(), *value)]);
+        return Ok(vec![((*topic).to_owned(), value.clone())]);
     }
     if topics.is_empty() {
         return Err(value.problem(format!("'{key}' has no {what}")));

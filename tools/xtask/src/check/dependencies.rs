@@ -248,7 +248,7 @@ mod tests {
             package(RUNTIME, &[ENGINE, "glommio", "libc", "flume"]),
             package(SIM, &[ENGINE]),
             package(WIRE, &["bytes"]),
-            package(STREAMS, &[ENGINE, "saphyr-parser"]),
+            package(STREAMS, &[ENGINE, "serde_yaml"]),
             package(SERVER, &[ENGINE, WIRE, STREAMS, "hyper"]),
             package(LOAD, &[WIRE, RUNTIME, ENGINE]),
             package(CLI, &[RUNTIME, SERVER, "clap"]),
