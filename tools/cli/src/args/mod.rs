@@ -11,7 +11,7 @@ mod topic;
 pub use data::{DataArgs, NewDataArgs, OpenArgs, ShardsArgs};
 pub use demo::DemoArgs;
 pub use log::{LogArgs, LogCommand, LogFolderArgs, LogInspectArgs};
-pub use records::{ConsumeArgs, Format, ProduceArgs, Start};
+pub use records::{ConsumeArgs, Format, LineFormat, ProduceArgs, Start};
 pub use root::{Command, CompletionsArgs, Thalweg};
 pub use streams::{
     StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsResetArgs, StreamsRunArgs, StreamsTestArgs,

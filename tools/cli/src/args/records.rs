@@ -14,7 +14,12 @@ When the input pauses for 100 ms, what has come of it is appended, so that it ma
 `tail -f`. Interrupted, the command appends the lines that it has read, says how many, and ends with code 130.
 A line that is too long ends the command; the lines before it are appended then.
 
+With --format json a line is an object as `consume --json` prints it: {\"key\": TEXT, \"value\": TEXT, \"timestamp\": MS,
+\"headers\": [{\"name\": TEXT, \"value\": TEXT}]}. What is no text is given as \"key_base64\" and \"value_base64\". \"partition\"
+and \"offset\" are read over. Without \"timestamp\" it is the time of the append.
+
 Examples:
+  echo '{\"key\": \"k1\", \"value_base64\": \"AP8=\"}' | thalweg produce pairs --format json --data ./data
   thalweg produce lines --data ./data < book.txt
   printf 'k1\\tv1\\nk2\\tv2\\n' | thalweg produce pairs --key-separator '\\t' --data ./data")]
 pub struct ProduceArgs {
@@ -26,6 +31,9 @@ pub struct ProduceArgs {
     /// Read this file instead of standard input.
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// What a line is.
+    #[arg(long, value_enum, default_value_t = LineFormat::Text)]
+    pub format: LineFormat,
     /// Split each line at the first occurrence of this text into key and value (\t is a tab). A line
     /// without it has no key.
     #[arg(long, value_name = "TEXT")]
@@ -36,6 +44,15 @@ pub struct ProduceArgs {
     /// Print one JSON object with the number of records and, by partition, the offsets they were given.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What a line of `produce` is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum LineFormat {
+    /// A value, or key and value.
+    Text,
+    /// An object with key, value, headers and timestamp, each of which may be left out.
+    Json,
 }
 
 /// How bytes are printed.

@@ -10,14 +10,16 @@ use serde_json::{Value, json};
 use thalweg_engine::catalog::Topic;
 use thalweg_engine::client::{AppendError, Appended};
 use thalweg_engine::limits::RECORD_SIZE_MAX;
-use thalweg_engine::model::{BatchBuilder, BatchError, Offset, RecordCount, Timestamp, partition_for_key};
+use thalweg_engine::model::{
+    BatchBuilder, BatchError, Header, Offset, RecordCount, Timestamp, partition_for_key,
+};
 use thalweg_runtime::{Client, Pending};
 
-use crate::args::ProduceArgs;
+use crate::args::{LineFormat, ProduceArgs};
 use crate::clock;
 use crate::exit::{ExitCode, Failure};
 use crate::output::{print_json, print_line};
-use crate::records::{Lines, Next, Pieces};
+use crate::records::{JsonRecord, Lines, Next, Pieces};
 use crate::session::{self, with_causes};
 use crate::signal::Interrupt;
 
@@ -100,6 +102,7 @@ enum End {
 struct Producer {
     client: Client,
     topic: Topic,
+    format: LineFormat,
     separator: Option<Vec<u8>>,
     only: Option<u32>,
     builders: Vec<BatchBuilder>,
@@ -128,9 +131,13 @@ impl Producer {
         if separator.as_ref().is_some_and(Vec::is_empty) {
             return Err(Failure::new(ExitCode::Usage, "the key separator is empty"));
         }
+        if separator.is_some() && args.format == LineFormat::Json {
+            return Err(Failure::new(ExitCode::Usage, "--key-separator is for --format text"));
+        }
         Ok(Self {
             client: client.clone(),
             topic,
+            format: args.format,
             separator,
             only: args.partition,
             builders: (0..count).map(|_| BatchBuilder::new()).collect(),
@@ -208,20 +215,27 @@ impl Producer {
     }
 
     fn push(&mut self, line: &[u8]) -> Result<(), Failure> {
-        let (key, value) = match &self.separator {
-            Some(separator) => split(line, separator),
-            None => (None, line),
+        let pushed = match self.format {
+            // A record of JSON is smaller than its line.
+            LineFormat::Json => JsonRecord::parse(line).and_then(|record| {
+                let JsonRecord { key, value, headers, timestamp } = record;
+                let timestamp = timestamp.unwrap_or_else(|| Timestamp(clock::wall_clock_ms()));
+                let pushed = self.push_record(timestamp, key.as_deref(), value.as_deref(), &headers);
+                pushed.map_err(|error| error.to_string())
+            }),
+            LineFormat::Text => {
+                let separator = self.separator.take();
+                let (key, value) = match &separator {
+                    Some(separator) => split(line, separator),
+                    None => (None, line),
+                };
+                let pushed = self.push_record(Timestamp(clock::wall_clock_ms()), key, Some(value), &[]);
+                self.separator = separator;
+                pushed.map_err(|error| refusal(&error, line.len()))
+            }
         };
-        let partition = self.partition(key);
-        let timestamp = Timestamp(clock::wall_clock_ms());
-        let mut pushed = self.builders[partition].push(timestamp, key, Some(value), &[]);
-        if matches!(pushed, Err(BatchError::BatchTooLarge { .. } | BatchError::TooManyRecords { .. })) {
-            self.send(partition);
-            pushed = self.builders[partition].push(timestamp, key, Some(value), &[]);
-        }
-        pushed.map_err(|error| {
+        let partition = pushed.map_err(|reason| {
             let before = self.appends.records;
-            let reason = refusal(&error, line.len());
             let message =
                 format!("line {} was refused: {reason}; the {before} before it are appended", before + 1);
             Failure::new(ExitCode::Usage, message)
@@ -233,6 +247,23 @@ impl Producer {
             self.send(partition);
         }
         Ok(())
+    }
+
+    /// Adds a record to the batch of its partition, which it returns.
+    fn push_record(
+        &mut self,
+        timestamp: Timestamp,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header],
+    ) -> Result<usize, BatchError> {
+        let partition = self.partition(key);
+        let mut pushed = self.builders[partition].push(timestamp, key, value, headers);
+        if matches!(pushed, Err(BatchError::BatchTooLarge { .. } | BatchError::TooManyRecords { .. })) {
+            self.send(partition);
+            pushed = self.builders[partition].push(timestamp, key, value, headers);
+        }
+        pushed.map(|()| partition)
     }
 
     fn partition(&mut self, key: Option<&[u8]>) -> usize {

@@ -138,6 +138,29 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
 }
 
 #[test]
+fn records_are_taken_as_json_with_bytes_that_are_no_text() {
+    let place = Place::with_topic("pairs", 1);
+    let lines = "{\"key\": \"k\", \"value\": \"v\", \"timestamp\": 7, \"headers\": [{\"name\": \"h\", \"value\": \"x\"}]}\n\
+                 {\"value_base64\": \"AP8K\"}\n{\"key\": \"gone\"}\n";
+    place.pipe(lines.as_bytes(), "produce pairs --format json --data d").succeeds();
+    let read = place.run("consume pairs --json --value-format hex --data d").json_lines();
+    let values: Vec<_> = read.iter().map(|record| (&record["key"], &record["value"])).collect();
+    let null = &serde_json::Value::Null;
+    assert_eq!(values, [(&json!("k"), &json!("76")), (null, &json!("00ff0a")), (&json!("gone"), null)]);
+    assert_eq!(
+        (&read[0]["timestamp"], &read[0]["headers"]),
+        (&json!(7), &json!([{"name": "h", "value": "x"}]))
+    );
+    // What is printed can be read again.
+    let printed = place.run("consume pairs --json --max 1 --data d").succeeds().stdout;
+    place.pipe(&printed, "produce pairs --format json --data d").succeeds();
+    place
+        .pipe(b"{\"value\": \"a\"}\n{\"vlaue\": 1}\n", "produce pairs --format json --data d")
+        .fails(2, &["line 2 was refused: no such record: unknown field `vlaue`", "the 1 before it"]);
+    assert_eq!(place.run("consume pairs --from 3 --data d").succeeds().text(), "k\tv\na\n");
+}
+
+#[test]
 fn a_live_input_is_appended_when_it_pauses_and_when_the_command_is_ended() {
     let place = Place::with_topic("lines", 2);
     let (running, mut input) = place.start_fed("produce lines --data d");
