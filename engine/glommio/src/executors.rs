@@ -248,6 +248,9 @@ impl Plan {
                 let foreground = foreground_queue(options.time_slice);
                 beating.install(foreground);
                 let shard_main = async move {
+                    // The timer that interrupts is set anew between two looks at I/O: the first slice of this queue
+                    // would still be an uninterrupted one.
+                    glommio::timer::Timer::new(Duration::from_micros(1)).await;
                     let mesh = socket.connect();
                     let runtime = GlommioRuntime::new(shard, options, foreground, mesh, beating, on_panic);
                     *making.borrow_mut() = Some(runtime.clone());
