@@ -195,8 +195,7 @@ impl<R: Runtime> Shared<R> {
 
     /// Whether ended segments hold nothing live, so that there will be room once they are used again.
     pub(super) fn learn_whether_reclaiming(&self) -> bool {
-        let is_dead = |state: &SegmentState| state.sealed && state.live == 0;
-        let reclaiming = self.index.borrow().segments().values().any(is_dead);
+        let reclaiming = self.index.borrow().segments().values().any(SegmentState::is_dead);
         self.tail.borrow_mut().reclaiming = reclaiming;
         reclaiming
     }

@@ -94,7 +94,7 @@ fn would_give_room<R: Runtime>(shared: &Rc<Shared<R>>) -> bool {
     let (covered, last) = (shared.covered(), shared.last().sequence);
     let index = shared.index.borrow();
     index.segments().values().any(|state| {
-        let dead = state.sealed && !state.retiring && state.live == 0;
+        let dead = state.is_dead() && !state.retiring;
         dead && state.last > covered && state.last <= last
     })
 }

@@ -35,6 +35,13 @@ pub(in crate::log) struct SegmentState {
     pub(in crate::log) streams: Vec<StreamId>,
 }
 
+impl SegmentState {
+    /// Whether it has ended and holds nothing live: it is used again before long.
+    pub(in crate::log) fn is_dead(&self) -> bool {
+        self.sealed && self.live == 0
+    }
+}
+
 /// What a frame did to the index.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(in crate::log) struct Applied {
@@ -279,7 +286,7 @@ impl Index {
             self.live -= bytes;
             let state = self.segments.get_mut(&segment).expect("live bytes lie in a segment in use");
             state.live -= bytes;
-            died |= state.sealed && state.live == 0;
+            died |= state.is_dead();
         }
         died
     }
