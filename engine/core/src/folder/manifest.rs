@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::layout::LOST_AND_FOUND;
 use super::{LOCK_NAME, shard_folder};
-use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
+use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime, open_existing};
 use crate::limits::{BLOCK_SIZE, SHARDS_MAX};
 use crate::log::LogHome;
 use crate::log::format::LogOwner;
@@ -179,11 +179,7 @@ impl Folder {
     /// `None` if there is no data folder, or one whose making was interrupted: no shard-log was made then.
     async fn read<R: Runtime>(runtime: &R, path: &Path) -> Result<Option<Self>, FolderError> {
         let file_path = path.join(MANIFEST_NAME);
-        let file = match runtime.open(&file_path, FileKind::Meta, OpenMode::Existing).await {
-            Ok(file) => file,
-            Err(DiskError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(file) = open_existing(runtime, &file_path, FileKind::Meta).await? else { return Ok(None) };
         let size = file.len().await?;
         let bytes = if size == 0 { None } else { Some(file.read_at(0, 2 * BLOCK_SIZE).await?) };
         match decode_both(bytes.as_ref().map_or(&[], Buffer::bytes)) {

@@ -1,9 +1,10 @@
 //! Files for direct I/O, and the aligned memory that goes with them.
 
 use std::future::Future;
+use std::path::Path;
 use std::rc::Rc;
 
-use super::DiskError;
+use super::{DiskError, Runtime};
 
 /// Memory that the device can read and write directly, aligned to [`BLOCK_SIZE`](crate::limits::BLOCK_SIZE).
 pub trait Buffer: 'static {
@@ -76,4 +77,20 @@ pub trait File: Clone + 'static {
 
     /// The file's size in bytes.
     fn len(&self) -> impl Future<Output = Result<u64, DiskError>> + 'static;
+}
+
+/// Opens the file at `path`; `None` if there is none.
+///
+/// # Errors
+/// Any [`DiskError`] but [`DiskError::NotFound`].
+pub async fn open_existing<R: Runtime>(
+    runtime: &R,
+    path: &Path,
+    kind: FileKind,
+) -> Result<Option<R::File>, DiskError> {
+    match runtime.open(path, kind, OpenMode::Existing).await {
+        Ok(file) => Ok(Some(file)),
+        Err(DiskError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

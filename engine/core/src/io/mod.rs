@@ -11,7 +11,7 @@ mod runtime;
 mod signal;
 
 pub use error::{DiskError, DiskOperation};
-pub use file::{Buffer, File, FileKind, OpenMode};
+pub use file::{Buffer, File, FileKind, OpenMode, open_existing};
 pub use mesh::{Mesh, MeshFull};
 pub use runtime::{Monotonic, Priority, Runtime};
 pub use signal::Signal;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::checkpoint_path;
-use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
+use crate::io::{Buffer, DiskError, File, FileKind, Runtime, open_existing};
 use crate::limits::{BLOCK_SIZE, CHECKPOINT_WRITE_SIZE};
 use crate::log::format::{
     CHECKPOINT_HEADER_SIZE, CheckpointHeader, FrameError, SLICE_HEADER_SIZE, SliceHeader, SliceOwner,
@@ -24,10 +24,8 @@ pub(in crate::log) async fn read_checkpoint<R: Runtime>(
     let Some(name) = superblock.checkpoint else { return Ok(()) };
     let path = checkpoint_path(folder, name.file);
     let damaged = |position, what: &str| damaged(&path, position, what);
-    let file = match runtime.open(&path, FileKind::Meta, OpenMode::Existing).await {
-        Ok(file) => file,
-        Err(DiskError::NotFound { .. }) => return Err(damaged(0, "the checkpoint in force is missing")),
-        Err(error) => return Err(error.into()),
+    let Some(file) = open_existing(runtime, &path, FileKind::Meta).await? else {
+        return Err(damaged(0, "the checkpoint in force is missing"));
     };
     file.flush().await?;
     let mut input: Input<'_, R> = Input {

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::checkpoint_path;
-use crate::io::{DiskError, File, FileKind, OpenMode, Priority, Runtime};
+use crate::io::{DiskError, File, FileKind, OpenMode, Priority, Runtime, open_existing};
 use crate::limits::{
     BLOCK_SIZE, CHECKPOINT_ENTRY_GROWTH, CHECKPOINT_ROOM_MAX_AT_FIRST, CHECKPOINT_ROOM_MIN,
     CHECKPOINT_SEGMENT_GROWTH, CHECKPOINT_SIZE_MIN, NO_SPACE_RETRY_DELAY,
@@ -185,13 +185,12 @@ pub(in crate::log) async fn checkpoint_room<R: Runtime>(
     let mut reserved = u64::MAX;
     for number in 0..2 {
         let path = checkpoint_path(folder, number);
-        let size = match runtime.open(&path, FileKind::Meta, OpenMode::Existing).await {
-            Ok(file) => {
+        let size = match open_existing(runtime, &path, FileKind::Meta).await? {
+            Some(file) => {
                 file.flush().await?;
                 file.len().await?
             }
-            Err(DiskError::NotFound { .. }) => 0,
-            Err(error) => return Err(error),
+            None => 0,
         };
         reserved = reserved.min(size / BLOCK_SIZE as u64 * BLOCK_SIZE as u64);
     }

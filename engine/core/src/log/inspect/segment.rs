@@ -1,13 +1,13 @@
 //! One segment: its file, its header, its footer, its frames.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thalweg_archive::Validated;
 
 use super::survey::Survey;
 use super::walk::{Depth, Gap, Link, Walked, walk};
 use super::{Checked, Finding, FooterView, InspectError, Loss, SegmentUse, SegmentView};
-use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
+use crate::io::{Buffer, File, FileKind, Runtime, open_existing};
 use crate::limits::{BLOCK_SIZE, PAYLOAD_ALIGN};
 use crate::log::ReadError;
 use crate::log::format::{FooterTrailer, FooterV1, FrameError, SegmentHeader, payload_checksum};
@@ -16,14 +16,8 @@ use crate::log::recover::{Expected, SegmentReader};
 use crate::log::segment::{read_footer_of, segment_path};
 use crate::model::{Incarnation, LogId, Offset, Position, SegmentId, Sequence, StreamId};
 
-/// Opens a segment file; `None` if it is missing.
-async fn open<R: Runtime>(runtime: &R, path: &Path) -> Result<Option<R::File>, DiskError> {
-    match runtime.open(path, FileKind::Log { write_through: false }, OpenMode::Existing).await {
-        Ok(file) => Ok(Some(file)),
-        Err(DiskError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
+/// What segment files are opened as.
+const KIND: FileKind = FileKind::Log { write_through: false };
 
 /// What is in every segment file, and in those that are missing.
 pub(super) async fn view_segments<R: Runtime>(
@@ -46,7 +40,7 @@ async fn view_segment<R: Runtime>(
     survey: &Survey,
     id: SegmentId,
 ) -> Result<SegmentView, InspectError> {
-    let file = open(runtime, &segment_path(&survey.folder, id)).await?;
+    let file = open_existing(runtime, &segment_path(&survey.folder, id), KIND).await?;
     let file_bytes = match &file {
         Some(file) => Some(file.len().await?),
         None => None,
@@ -170,7 +164,7 @@ impl<R: Runtime> SegmentCheck<'_, R> {
         before: Option<Link>,
         checked: &mut Checked,
     ) -> Result<Option<Link>, InspectError> {
-        let Some(file) = open(self.runtime, &self.path).await? else {
+        let Some(file) = open_existing(self.runtime, &self.path, KIND).await? else {
             self.push(0, "a segment in use is missing".to_owned(), self.everything());
             return Ok(None);
         };

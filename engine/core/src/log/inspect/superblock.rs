@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::finding_of;
 use super::{Finding, Findings, InspectError, Loss, SuperblockView};
-use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
+use crate::io::{Buffer, File, FileKind, Runtime, open_existing};
 use crate::limits::BLOCK_SIZE;
 use crate::log::LogHome;
 use crate::log::checkpoint::SUPERBLOCK_NAME;
@@ -22,10 +22,9 @@ pub(super) async fn read_superblock<R: Runtime>(
     findings: &mut Findings,
 ) -> Result<Option<SuperblockView>, InspectError> {
     let file = folder.join(SUPERBLOCK_NAME);
-    let blocks = match runtime.open(&file, FileKind::Meta, OpenMode::Existing).await {
-        Ok(opened) => Some(opened.read_at(0, 2 * BLOCK_SIZE).await?),
-        Err(DiskError::NotFound { .. }) => None,
-        Err(error) => return Err(error.into()),
+    let blocks = match open_existing(runtime, &file, FileKind::Meta).await? {
+        Some(opened) => Some(opened.read_at(0, 2 * BLOCK_SIZE).await?),
+        None => None,
     };
     let bytes = blocks.as_ref().map_or(&[][..], Buffer::bytes);
     let (first, second) = bytes.split_at(bytes.len().min(BLOCK_SIZE));

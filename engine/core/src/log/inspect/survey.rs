@@ -7,7 +7,7 @@ use super::error::finding_of;
 use super::segment::view_segments;
 use super::superblock::read_superblock;
 use super::{CheckpointView, Finding, Findings, InspectError, LogEnd, LogView, Loss, SuperblockView, Tail};
-use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
+use crate::io::{Buffer, File, FileKind, Runtime, open_existing};
 use crate::limits::BLOCK_SIZE;
 use crate::log::checkpoint::{SUPERBLOCK_NAME, checkpoint_path, read_checkpoint};
 use crate::log::format::{CheckpointHeader, Superblock};
@@ -215,11 +215,7 @@ async fn view_checkpoints<R: Runtime>(
     let mut views = Vec::new();
     for number in 0..2 {
         let path = checkpoint_path(&survey.folder, number);
-        let file = match runtime.open(&path, FileKind::Meta, OpenMode::Existing).await {
-            Ok(file) => file,
-            Err(DiskError::NotFound { .. }) => continue,
-            Err(error) => return Err(error.into()),
-        };
+        let Some(file) = open_existing(runtime, &path, FileKind::Meta).await? else { continue };
         let block = file.read_at(0, BLOCK_SIZE).await?;
         let header = survey.log().and_then(|log| CheckpointHeader::decode(block.bytes(), log).ok());
         let named = survey.superblock.and_then(|superblock| superblock.newest.checkpoint);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::frame::{Expected, Refusal, check_body, check_header};
 use super::reader::SegmentReader;
-use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
+use crate::io::{Buffer, DiskError, File, FileKind, Runtime, open_existing};
 use crate::limits::BLOCK_SIZE;
 use crate::log::checkpoint::growth_of_all;
 use crate::log::format::{Entry, FrameError, FrameHeader, SegmentHeader};
@@ -98,10 +98,8 @@ async fn open_segment<R: Runtime>(
     let damaged =
         |what: String| OpenError::Damaged { file: path.clone(), position: 0, sequence: Sequence(0), what };
     let kind = FileKind::Log { write_through: false };
-    let file = match runtime.open(&path, kind, OpenMode::Existing).await {
-        Ok(file) => file,
-        Err(DiskError::NotFound { .. }) => return Err(damaged("a segment in use is missing".to_owned())),
-        Err(error) => return Err(error.into()),
+    let Some(file) = open_existing(runtime, &path, kind).await? else {
+        return Err(damaged("a segment in use is missing".to_owned()));
     };
     file.flush().await?;
     let block = file.read_at(0, BLOCK_SIZE).await?;

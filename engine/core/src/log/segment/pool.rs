@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::{Segment, segment_path};
-use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Priority, Runtime};
+use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Priority, Runtime, open_existing};
 use crate::limits::{
     BLOCK_SIZE, FILL_PAUSE, NO_SPACE_RETRY_DELAY, SEGMENT_FILL_SIZE, SEGMENTS_FREE_AT_FIRST,
     SEGMENTS_RESERVED,
@@ -77,12 +77,8 @@ pub(in crate::log) async fn make_sure<R: Runtime>(
     size: u32,
 ) -> Result<bool, DiskError> {
     let kind = FileKind::Log { write_through: false };
-    let file = match runtime.open(&segment_path(folder, id), kind, OpenMode::Existing).await {
-        Ok(file) => file,
-        // For want of room it was removed.
-        Err(DiskError::NotFound { .. }) => return Ok(false),
-        Err(error) => return Err(error),
-    };
+    // One that is not there was removed for want of room.
+    let Some(file) = open_existing(runtime, &segment_path(folder, id), kind).await? else { return Ok(false) };
     if file.len().await? != u64::from(size) {
         return Ok(false);
     }
