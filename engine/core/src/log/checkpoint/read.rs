@@ -13,15 +13,17 @@ use crate::log::index::Index;
 use crate::log::{OpenError, RestoreError, StateMachine};
 use crate::model::Sequence;
 
-/// Restores index and state from the checkpoint that `superblock` names, if it names one.
+/// Restores `state` from the checkpoint that `superblock` names, and returns the index; as of the beginning of the log
+/// if it names none.
 pub(in crate::log) async fn read_checkpoint<R: Runtime>(
     runtime: &R,
     folder: &std::path::Path,
     superblock: &Superblock,
-    index: &mut Index,
     state: &std::cell::RefCell<impl StateMachine>,
-) -> Result<(), OpenError> {
-    let Some(name) = superblock.checkpoint else { return Ok(()) };
+) -> Result<Index, OpenError> {
+    let Some(name) = superblock.checkpoint else {
+        return Ok(Index::new(superblock.replay.segment, superblock.replay.generation));
+    };
     let path = checkpoint_path(folder, name.file);
     let damaged = |position, what: &str| damaged(&path, position, what);
     let Some(file) = open_existing(runtime, &path, FileKind::Meta).await? else {
@@ -49,13 +51,14 @@ pub(in crate::log) async fn read_checkpoint<R: Runtime>(
         return Err(damaged(0, "the file is not the checkpoint that the superblock names"));
     }
     input.consume(CHECKPOINT_HEADER_SIZE);
+    let mut index = Index::default();
     while input.offset() < name.size {
-        restore_slice(&mut input, &path, index, state).await?;
+        restore_slice(&mut input, &path, &mut index, state).await?;
     }
     if input.crc.finalize() != name.checksum {
         return Err(damaged(0, "the checkpoint in force does not have its checksum"));
     }
-    Ok(())
+    Ok(index)
 }
 
 async fn restore_slice<R: Runtime>(

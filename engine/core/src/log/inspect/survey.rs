@@ -191,16 +191,11 @@ async fn restore<R: Runtime>(
     folder: &Path,
     superblock: &Superblock,
 ) -> Result<Result<Index, Finding>, InspectError> {
-    let replay = &superblock.replay;
-    let mut index = match superblock.checkpoint {
-        Some(_) => Index::default(),
-        None => Index::new(replay.segment, replay.generation),
+    let index = match read_checkpoint(runtime, folder, superblock, &RefCell::new(Unread)).await {
+        Ok(index) => index,
+        Err(error) => return Ok(Err(finding_of(error, Loss::Log)?)),
     };
-    if let Err(error) = read_checkpoint(runtime, folder, superblock, &mut index, &RefCell::new(Unread)).await
-    {
-        return Ok(Err(finding_of(error, Loss::Log)?));
-    }
-    if !index.segments().contains_key(&replay.segment) {
+    if !index.segments().contains_key(&superblock.replay.segment) {
         let what = "the checkpoint does not know the segment in which the log goes on".to_owned();
         let (file, position) = (folder.join(SUPERBLOCK_NAME), superblock.position());
         return Ok(Err(Finding { file, position, what, loss: Loss::Log }));

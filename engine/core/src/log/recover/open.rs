@@ -44,12 +44,8 @@ pub(in crate::log) async fn open<R: Runtime, S: StateMachine + 'static>(
     }
     let listed = segments_in(&runtime, folder).await?;
     let found = open_superblock(&runtime, folder, &options, &listed, &mut report).await?;
-    let mut index = match found.newest.checkpoint {
-        Some(_) => Index::default(),
-        None => Index::new(found.newest.replay.segment, found.newest.replay.generation),
-    };
-    let restored = read_checkpoint(&runtime, folder, &found.newest, &mut index, &state).await;
-    restored.map_err(|error| found.blame(folder, error))?;
+    let restored = read_checkpoint(&runtime, folder, &found.newest, &state).await;
+    let mut index = restored.map_err(|error| found.blame(folder, error))?;
     let expected = Expected {
         log: found.newest.log,
         at: found.newest.replay,
