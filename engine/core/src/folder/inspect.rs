@@ -6,6 +6,7 @@ use super::manifest::find_damage;
 use super::{FORMAT_VERSION, Folder, FolderError, FolderId, MANIFEST_NAME, shard_folder};
 use crate::io::{DiskError, Runtime};
 use crate::limits::SHARDS_MAX;
+use crate::log::LogHome;
 use crate::log::inspect::{Finding, InspectError, LogCheck, LogView, Loss, inspect, verify};
 use crate::model::ShardId;
 
@@ -25,45 +26,31 @@ pub enum FolderInspectError {
     },
 }
 
-/// What the files of a data folder say.
+/// What was found in a data folder: of each log what its files say, or what a check of them found.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FolderView {
+pub struct FolderView<L = LogView> {
     /// What the manifest says, if it reads.
     pub manifest: Option<Folder>,
     /// What is wrong with the manifest.
     pub manifest_damages: Vec<Finding>,
     /// The log of each shard; without a manifest, of those that have a file.
-    pub shards: Vec<ShardView>,
+    pub shards: Vec<ShardView<L>>,
 }
 
 /// The log of a shard.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ShardView {
+pub struct ShardView<L = LogView> {
     /// The shard.
     pub shard: ShardId,
     /// Its log.
-    pub log: LogView,
+    pub log: L,
 }
 
 /// What a check of a data folder found.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FolderCheck {
-    /// What the manifest says, if it reads.
-    pub manifest: Option<Folder>,
-    /// What is wrong with the manifest.
-    pub manifest_damages: Vec<Finding>,
-    /// The log of each shard; without a manifest, of those that have a file.
-    pub shards: Vec<ShardCheck>,
-}
+pub type FolderCheck = FolderView<LogCheck>;
 
 /// The check of a shard's log.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ShardCheck {
-    /// The shard.
-    pub shard: ShardId,
-    /// Its log.
-    pub log: LogCheck,
-}
+pub type ShardCheck = ShardView<LogCheck>;
 
 impl FolderCheck {
     /// Number of damages.
@@ -106,15 +93,7 @@ impl FolderFormat {
 /// # Errors
 /// [`FolderInspectError`].
 pub async fn inspect_folder<R: Runtime>(runtime: &R, path: &Path) -> Result<FolderView, FolderInspectError> {
-    let (manifest, manifest_damages) = read_manifest(runtime, path).await?;
-    let mut shards = Vec::new();
-    for shard in shards_of(runtime, path, manifest.as_ref()).await? {
-        let home = manifest.as_ref().map(|folder| folder.home(shard));
-        let log = inspect(runtime, &shard_folder(path, shard), home).await;
-        shards
-            .push(ShardView { shard, log: log.map_err(|source| FolderInspectError::Log { shard, source })? });
-    }
-    Ok(FolderView { manifest, manifest_damages, shards })
+    look_at(runtime, path, async |log, home| inspect(runtime, log, home).await).await
 }
 
 /// Reads all of the data folder at `path`, which nobody may have open, and names each damage; see [`verify`]. One shard
@@ -123,15 +102,24 @@ pub async fn inspect_folder<R: Runtime>(runtime: &R, path: &Path) -> Result<Fold
 /// # Errors
 /// [`FolderInspectError`].
 pub async fn verify_folder<R: Runtime>(runtime: &R, path: &Path) -> Result<FolderCheck, FolderInspectError> {
+    look_at(runtime, path, async |log, home| verify(runtime, log, home).await).await
+}
+
+/// Looks at the manifest, and with `look` at the log of one shard after the other.
+async fn look_at<R: Runtime, L>(
+    runtime: &R,
+    path: &Path,
+    look: impl AsyncFn(&Path, Option<LogHome>) -> Result<L, InspectError>,
+) -> Result<FolderView<L>, FolderInspectError> {
     let (manifest, manifest_damages) = read_manifest(runtime, path).await?;
     let mut shards = Vec::new();
     for shard in shards_of(runtime, path, manifest.as_ref()).await? {
         let home = manifest.as_ref().map(|folder| folder.home(shard));
-        let log = verify(runtime, &shard_folder(path, shard), home).await;
+        let log = look(&shard_folder(path, shard), home).await;
         let log = log.map_err(|source| FolderInspectError::Log { shard, source })?;
-        shards.push(ShardCheck { shard, log });
+        shards.push(ShardView { shard, log });
     }
-    Ok(FolderCheck { manifest, manifest_damages, shards })
+    Ok(FolderView { manifest, manifest_damages, shards })
 }
 
 /// Which format the data folder at `path` has, which nobody may have open. Reads what a start would read.

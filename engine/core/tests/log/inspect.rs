@@ -569,7 +569,7 @@ fn a_footer_that_says_something_else_than_the_frames_is_named() {
     let last = SEGMENT_SIZE as usize - BLOCK_SIZE;
     assert_eq!(bytes[last..last + 8], FOOTER_MAGIC);
     let view = look(&world);
-    let log = view.superblock.unwrap().log;
+    let log = view.superblock.unwrap().newest.log;
     let mut trailer = thalweg_engine::log::format::FooterTrailer::decode(&bytes[last..], log).unwrap();
     assert_eq!(trailer.segment, SegmentId(0));
     let start = trailer.archive_position.0 as usize;

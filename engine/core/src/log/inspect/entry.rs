@@ -29,8 +29,8 @@ pub async fn inspect<R: Runtime>(
 }
 
 /// Reads all of the log in `folder`, which nobody may have open, and names each damage: in the superblock, the checkpoint
-/// in force, the header, frames and footer of each segment in use. `home`: whose log it should be, if that is known. What is in no use, is not looked at: free segments, and
-/// the checkpoint that is not in force.
+/// in force, the header, frames and footer of each segment in use. `home`: whose log it should be, if that is known. What
+/// is in no use, is not looked at: free segments, and the checkpoint that is not in force.
 ///
 /// The end of the log is judged as by a start: where nothing durable knows a frame that does not read, it is the torn tail.
 /// Behind a damage in the frames that a start would read, nothing is looked for: it is lost.
@@ -72,7 +72,7 @@ pub async fn list_frames<R: Runtime>(
         let Ok(file) = runtime.open(&path, kind, OpenMode::Existing).await else { continue };
         let size = superblock.newest.segment_size;
         let mut reader = SegmentReader::<R>::new(file, size);
-        let expected = expected_in(superblock.log, size, id, &state);
+        let expected = expected_in(superblock.newest.log, size, id, &state);
         let visit = |frame: FrameView| {
             if frame.sequence >= from {
                 frames.push(frame);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Findings;
 use crate::log::format::{CheckpointHeader, Superblock};
-use crate::model::{Generation, Incarnation, LogId, Position, SegmentId, Sequence};
+use crate::model::{Generation, Incarnation, Position, SegmentId, Sequence};
 
 /// What the files of a log say.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -45,8 +45,6 @@ impl LogCheck {
 /// The superblock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SuperblockView {
-    /// The log.
-    pub log: LogId,
     /// The block in force.
     pub newest: Superblock,
     /// The other one, if it is whole.

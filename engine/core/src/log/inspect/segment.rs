@@ -78,7 +78,7 @@ async fn view_segment<R: Runtime>(
         let footer = match &file {
             Some(file) => {
                 let size = superblock.newest.segment_size;
-                read_footer_of::<R>(file, superblock.log, (id, state.generation), size).await
+                read_footer_of::<R>(file, superblock.newest.log, (id, state.generation), size).await
             }
             None => Err(missing(id)),
         };
@@ -123,7 +123,7 @@ pub(super) async fn check_segments<R: Runtime>(
     let mut before = None;
     for (id, state) in in_order(index) {
         let path = segment_path(&survey.folder, id);
-        let (log, size) = (superblock.log, superblock.newest.segment_size);
+        let (log, size) = (superblock.newest.log, superblock.newest.segment_size);
         let findings = Vec::new();
         let mut check = SegmentCheck { runtime, index, path, log, size, id, state: &state, findings };
         before = check.run(before, &mut checked).await?;

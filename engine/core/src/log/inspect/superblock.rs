@@ -12,8 +12,8 @@ use crate::log::format::{Superblock, SuperblockChoice, choose_superblock};
 use crate::log::recover::{check_nothing_lost, check_owner, is_segment_size, lost as gone};
 use crate::model::SegmentId;
 
-/// Reads the superblock in `folder`, whose segment files are `segments`, of the log that `home` tells; `None` if no log was made there, or if
-/// there is no telling: then there is a finding.
+/// Reads the superblock in `folder`, whose segment files are `segments`, of the log that `home` tells; `None` if no log
+/// was made there, or if there is no telling: then there is a finding.
 pub(super) async fn read_superblock<R: Runtime>(
     runtime: &R,
     folder: &Path,
@@ -57,7 +57,7 @@ pub(super) async fn read_superblock<R: Runtime>(
                 findings.push(finding_of(error, Loss::Log)?);
             }
             check_blocks(&file, [first, second], &newest, older.as_ref(), findings);
-            Ok(Some(SuperblockView { log: newest.log, newest, older }))
+            Ok(Some(SuperblockView { newest, older }))
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) async fn survey<R: Runtime>(
 impl Survey {
     /// The log's name, where there is one.
     pub(super) fn log(&self) -> Option<LogId> {
-        self.superblock.map(|superblock| superblock.log)
+        self.superblock.map(|superblock| superblock.newest.log)
     }
 
     /// The index as of the newest checkpoint that reads, and the block that names it.
@@ -116,7 +116,7 @@ impl Survey {
         mut index: Index,
     ) -> Result<(), InspectError> {
         let expected = Expected {
-            log: superblock.log,
+            log: superblock.newest.log,
             at: from.replay,
             incarnation: Incarnation(0),
             segment_size: superblock.newest.segment_size,

@@ -96,7 +96,7 @@ fn part(part: &LostPart) -> Value {
 fn log_view(view: &LogView) -> Value {
     let mut object = json!({
         "folder": path(&view.folder),
-        "log": view.superblock.map(|superblock| format!("{:016x}", superblock.log.0)),
+        "log": view.superblock.map(|superblock| format!("{:016x}", superblock.newest.log.0)),
         "superblock": view.superblock.as_ref().map(superblock),
         "checkpoints": view.checkpoints.iter().map(checkpoint).collect::<Value>(),
         "segments": view.segments.iter().map(segment).collect::<Value>(),

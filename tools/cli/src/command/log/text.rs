@@ -95,7 +95,7 @@ fn log_view(view: &LogView) -> Result<(), Failure> {
         Some(superblock) => {
             print_line(&format!(
                 "  log {:016x}, segments of {} bytes, {} bytes live",
-                superblock.log.0, superblock.newest.segment_size, view.live_bytes
+                superblock.newest.log.0, superblock.newest.segment_size, view.live_bytes
             ))?;
             block("in force", &superblock.newest)?;
             if let Some(older) = &superblock.older {
