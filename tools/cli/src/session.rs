@@ -1,6 +1,5 @@
 //! Opening a data folder for one command, and what to say if that fails.
 
-use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -110,13 +109,6 @@ fn open_message(error: &OpenEngineError) -> String {
             format!("the data folder {path:?} could not be opened: {}", with_causes(cause))
         }
         OpenEngineError::Folder { source, .. } => with_causes(source),
-        OpenEngineError::Shard { path, shard, source: OpenError::Log(cause) } => {
-            let words = match (cause, cause.source()) {
-                (OpenLogError::Disk { .. }, Some(cause)) => with_causes(cause),
-                _ => with_causes(cause),
-            };
-            format!("shard {shard} of {path:?} was not opened: {words}")
-        }
         _ => with_causes(error),
     }
 }

@@ -181,7 +181,7 @@ pub enum OpenError {
         source: RestoreError,
     },
     /// The disk refused.
-    #[error("the log could not be opened")]
+    #[error(transparent)]
     Disk {
         /// What the disk answered.
         #[from]

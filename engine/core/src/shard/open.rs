@@ -26,7 +26,7 @@ pub struct ShardOptions {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OpenError {
     /// Its log could not be opened.
-    #[error("the log of the shard could not be opened")]
+    #[error(transparent)]
     Log(#[from] log::OpenError),
     /// The catalog is older than what the shard holds: shard 0's log is not the one that belongs to it.
     #[error(
