@@ -4,18 +4,12 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use thalweg_engine::log::FlushMethod;
-use thalweg_runtime::{Engine, EngineOptions};
+use thalweg_runtime::Engine;
 
-use common::TestFolder;
+use common::{TestFolder, engine_options};
 
 fn open(folder: &TestFolder) -> Engine {
-    let mut options = EngineOptions { shards: Some(2), ..EngineOptions::default() };
-    options.runtime = common::options();
-    options.flush = Some(FlushMethod::default());
-    options.log.segment_size = 4 << 20;
-    options.log.frame_size_max = 1 << 20;
-    Engine::open(folder.path(), options).unwrap()
+    Engine::open(folder.path(), engine_options(2)).unwrap()
 }
 
 /// What this process has open: how often which.

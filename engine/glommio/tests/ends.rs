@@ -9,21 +9,12 @@ use std::time::Duration;
 use thalweg_engine::catalog::{CatalogError, Partition, Topic, TopicSettings};
 use thalweg_engine::client::ReadError;
 use thalweg_engine::model::{BatchBuilder, Offset, ShardId, Timestamp, TopicName};
-use thalweg_runtime::{Client, ClosedError, Engine, EngineOptions, OpenEngineError};
+use thalweg_runtime::{Client, ClosedError, Engine, OpenEngineError};
 
-use common::TestFolder;
-
-fn options(shards: u16) -> EngineOptions {
-    let mut options = EngineOptions { shards: Some(shards), ..EngineOptions::default() };
-    options.runtime = common::options();
-    options.flush = Some(thalweg_engine::log::FlushMethod::default());
-    options.log.segment_size = 4 << 20;
-    options.log.frame_size_max = 1 << 20;
-    options
-}
+use common::{TestFolder, engine_options};
 
 fn open(folder: &TestFolder) -> Engine {
-    Engine::open(folder.path(), options(2)).unwrap()
+    Engine::open(folder.path(), engine_options(2)).unwrap()
 }
 
 fn batch() -> Vec<u8> {
@@ -97,7 +88,7 @@ fn an_engine_that_one_of_its_shards_drops_is_closed_too() {
 /// Opens a folder that is about to be unlocked.
 fn open_when_free(path: &Path) -> Engine {
     loop {
-        match Engine::open(path, options(2)) {
+        match Engine::open(path, engine_options(2)) {
             Err(OpenEngineError::Locked(_)) => {}
             other => return other.unwrap(),
         }

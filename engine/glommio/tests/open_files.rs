@@ -8,9 +8,9 @@ use thalweg_engine::catalog::TopicSettings;
 use thalweg_engine::io::{DiskError, FileKind, OpenMode, Runtime};
 use thalweg_engine::model::TopicName;
 use thalweg_runtime::preflight::PreflightError;
-use thalweg_runtime::{Engine, EngineOptions, OpenEngineError, StartError};
+use thalweg_runtime::{Engine, OpenEngineError, StartError};
 
-use common::{TestFolder, on_executor};
+use common::{TestFolder, engine_options, on_executor};
 
 const LOW: u64 = 64;
 
@@ -19,15 +19,6 @@ fn limits() -> (u64, u64) {
     let line = text.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let mut numbers = line.split_whitespace().filter_map(|word| word.parse().ok());
     (numbers.next().unwrap(), numbers.next().unwrap())
-}
-
-fn options(shards: u16) -> EngineOptions {
-    let mut options = EngineOptions { shards: Some(shards), ..EngineOptions::default() };
-    options.runtime = common::options();
-    options.flush = Some(thalweg_engine::log::FlushMethod::default());
-    options.log.segment_size = 4 << 20;
-    options.log.frame_size_max = 1 << 20;
-    options
 }
 
 /// Sets the limits of this process by the program that util-linux has for it; children inherit nothing else.
@@ -45,14 +36,14 @@ fn the_limit_of_open_files_is_raised_asked_for_and_named() {
     let (_, hard) = limits();
     set_limits(LOW, hard);
     let folder = TestFolder::new();
-    let engine = Engine::open(folder.path(), options(1)).unwrap();
+    let engine = Engine::open(folder.path(), engine_options(1)).unwrap();
     assert_eq!(limits(), (hard, hard), "raised to the hard limit");
     engine.client().create_topic(&TopicName::new("t").unwrap(), 1, TopicSettings::default()).unwrap();
     engine.close().unwrap();
 
     set_limits(LOW, LOW);
     let several = TestFolder::new();
-    let refused = Engine::open(several.path(), options(4)).unwrap_err();
+    let refused = Engine::open(several.path(), engine_options(4)).unwrap_err();
     let OpenEngineError::Machine(StartError::Preflight(error)) = &refused else { panic!("{refused:?}") };
     let PreflightError::OpenFiles { limit: LOW, needed } = error else { panic!("{error:?}") };
     assert!(*needed > LOW);

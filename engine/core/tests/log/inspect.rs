@@ -11,35 +11,22 @@ use thalweg_engine::log::format::{Entry, EntryKind, FOOTER_MAGIC};
 use thalweg_engine::log::inspect::{
     FooterView, FrameView, LogCheck, LogView, Loss, SegmentUse, Tail, inspect, list_frames, verify,
 };
-use thalweg_engine::log::{DraftEntry, Log, LogOptions, OpenError, ReadError};
+use thalweg_engine::log::{DraftEntry, Log, OpenError, ReadError};
 use thalweg_engine::model::{Offset, SegmentId, Sequence, StreamId};
 use thalweg_sim::{BitFlip, Crash, RunEnd, SimRuntime, StopAt, World, WorldConfig};
 
-use super::state::{FOLDER, State};
+use super::state::{FOLDER, SMALL_SEGMENT_SIZE as SEGMENT_SIZE, State, append_committed, small_segments};
 
 const STREAMS: [StreamId; 2] = [StreamId(1), StreamId(2)];
-const SEGMENT_SIZE: u32 = 64 << 10;
 /// Batches of each stream before the checkpoint, and in all: more than three segments, and one and a half.
 const COVERED: u64 = 24;
 const BATCHES: u64 = 36;
 /// First offset kept of the first stream.
 const START: u64 = 3;
 
-fn options() -> LogOptions {
-    LogOptions {
-        segment_size: SEGMENT_SIZE,
-        pool_target: 2,
-        checkpoint_interval: u64::MAX,
-        cache_bytes: 0,
-        frame_size_target: 8 << 10,
-        frame_size_max: 16 << 10,
-        ..LogOptions::default()
-    }
-}
-
 async fn open(runtime: SimRuntime) -> Result<Log<SimRuntime>, OpenError> {
     let state = Rc::new(RefCell::new(State::default()));
-    Ok(Log::open(runtime, Path::new(FOLDER), options(), state).await?.0)
+    Ok(Log::open(runtime, Path::new(FOLDER), small_segments(), state).await?.0)
 }
 
 fn payload(stream: StreamId, base: u64) -> Vec<u8> {
@@ -50,13 +37,7 @@ fn payload(stream: StreamId, base: u64) -> Vec<u8> {
 async fn append(log: &Log<SimRuntime>, entries: &[(Entry, Vec<u8>)]) {
     let drafts: Vec<DraftEntry<'_>> =
         entries.iter().map(|(entry, payload)| DraftEntry { entry: *entry, payload }).collect();
-    let sequence = loop {
-        match log.append(&drafts) {
-            Ok(sequence) => break sequence,
-            Err(_) => log.ready().await.unwrap(),
-        }
-    };
-    log.wait_committed(sequence).await.unwrap();
+    append_committed(log, &drafts).await;
 }
 
 /// Appends batch `base` of both streams, in one frame with an entry of the state.

@@ -7,43 +7,27 @@ use std::rc::Rc;
 use thalweg_engine::io::{Priority, Runtime};
 use thalweg_engine::limits::BLOCK_SIZE;
 use thalweg_engine::log::format::{Entry, EntryKind};
-use thalweg_engine::log::{DraftEntry, Log, LogOptions, ReadError};
+use thalweg_engine::log::{DraftEntry, Log, ReadError};
 use thalweg_engine::model::{Offset, Position, SegmentId, StreamId};
 use thalweg_sim::{BitFlip, Crash, RunEnd, SimRuntime, StopAt, World, WorldConfig};
 
-use super::state::{FOLDER, State};
+use super::state::{FOLDER, SMALL_SEGMENT_SIZE as SEGMENT_SIZE, State, append_committed, small_segments};
 
 const STREAM: StreamId = StreamId(1);
-const SEGMENT_SIZE: u32 = 64 << 10;
 
 /// Batches that fill more than three segments.
 const BATCHES: u64 = 60;
 
 async fn open(runtime: SimRuntime) -> (Log<SimRuntime>, Rc<RefCell<State>>) {
-    let options = LogOptions {
-        segment_size: SEGMENT_SIZE,
-        pool_target: 2,
-        checkpoint_interval: u64::MAX,
-        cache_bytes: 0,
-        frame_size_target: 8 << 10,
-        frame_size_max: 16 << 10,
-        ..LogOptions::default()
-    };
     let state = Rc::new(RefCell::new(State::default()));
-    let opened = Log::open(runtime, Path::new(FOLDER), options, Rc::clone(&state)).await;
+    let opened = Log::open(runtime, Path::new(FOLDER), small_segments(), Rc::clone(&state)).await;
     (opened.expect("the log opens").0, state)
 }
 
 async fn append(log: &Log<SimRuntime>, base: u64) {
     let entry = Entry { kind: EntryKind::Batch.raw(), subject: STREAM.0, base, count: 1, ..Entry::default() };
     let payload = vec![base as u8; 3000];
-    let sequence = loop {
-        match log.append(&[DraftEntry { entry, payload: &payload }]) {
-            Ok(sequence) => break sequence,
-            Err(_) => log.ready().await.unwrap(),
-        }
-    };
-    log.wait_committed(sequence).await.unwrap();
+    append_committed(log, &[DraftEntry { entry, payload: &payload }]).await;
 }
 
 /// A closed log of several segments, all of which but the last have footers.

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use thalweg_runtime::{GlommioRuntime, RuntimeOptions, start};
+use thalweg_engine::log::FlushMethod;
+use thalweg_runtime::{EngineOptions, GlommioRuntime, RuntimeOptions, start};
 
 /// A folder of its own for each test, removed with it.
 pub(crate) struct TestFolder(PathBuf);
@@ -36,6 +37,15 @@ impl Drop for TestFolder {
 
 pub(crate) fn options() -> RuntimeOptions {
     RuntimeOptions { pin: false, registered_memory_bytes: Some(1 << 20), ..RuntimeOptions::default() }
+}
+
+/// An engine of small segments, which does not measure the device first.
+pub(crate) fn engine_options(shards: u16) -> EngineOptions {
+    let mut engine = EngineOptions { shards: Some(shards), runtime: options(), ..EngineOptions::default() };
+    engine.flush = Some(FlushMethod::default());
+    engine.log.segment_size = 4 << 20;
+    engine.log.frame_size_max = 1 << 20;
+    engine
 }
 
 /// Runs `test` on one executor.

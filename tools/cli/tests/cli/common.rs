@@ -5,8 +5,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 
 use serde_json::Value;
+use thalweg_runtime::Engine;
 
 /// The binary.
 pub(crate) const THALWEG: &str = env!("CARGO_BIN_EXE_thalweg");
@@ -243,4 +245,16 @@ impl Started {
         let output = self.child.wait_with_output().unwrap();
         (line, Ended::from(Output { stderr: stderr.into_bytes(), ..output }))
     }
+}
+
+/// Makes a checkpoint of the only shard of `engine`.
+pub(crate) fn make_checkpoint(engine: &Engine) {
+    let (sender, made) = mpsc::channel();
+    engine
+        .on_each_shard(move |shard| {
+            let sender = sender.clone();
+            async move { sender.send(shard.checkpoint().await.is_ok()).unwrap() }
+        })
+        .unwrap();
+    assert!(made.recv().unwrap());
 }

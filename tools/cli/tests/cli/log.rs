@@ -1,14 +1,13 @@
 //! `thalweg log`: looks at a data folder and checks it, without changing it.
 
 use std::path::Path;
-use std::sync::mpsc;
 
 use serde_json::{Value, json};
 use thalweg_engine::catalog::TopicSettings;
 use thalweg_engine::model::{BatchBuilder, Timestamp, TopicName};
 use thalweg_runtime::{Engine, EngineOptions};
 
-use super::common::Place;
+use super::common::{Place, make_checkpoint};
 use super::refusals::{find_last_block, make_newer};
 
 const BLOCK: usize = 4096;
@@ -31,14 +30,7 @@ fn with_segments(place: &Place) {
         batch.push(Timestamp(1), None, Some(&value), &[]).unwrap();
         client.append(&topic.partitions[0], batch.into_bytes()).wait().unwrap().unwrap();
         if number == 49 {
-            let (sender, made) = mpsc::channel();
-            engine
-                .on_each_shard(move |shard| {
-                    let sender = sender.clone();
-                    async move { sender.send(shard.checkpoint().await.is_ok()).unwrap() }
-                })
-                .unwrap();
-            assert!(made.recv().unwrap());
+            make_checkpoint(&engine);
         }
     }
     engine.close().unwrap();

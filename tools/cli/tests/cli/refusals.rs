@@ -1,12 +1,10 @@
 //! Data folders that are refused: in use, newer, of another shape, damaged.
 
-use std::sync::mpsc;
-
 use thalweg_engine::catalog::TopicSettings;
 use thalweg_engine::model::{BatchBuilder, Timestamp, TopicName};
 use thalweg_runtime::{Engine, EngineOptions};
 
-use super::common::Place;
+use super::common::{Place, make_checkpoint};
 
 /// The seeded checksum of FORMAT.md over `bytes`.
 fn seeded(log: &[u8], bytes: &[u8]) -> [u8; 4] {
@@ -131,14 +129,7 @@ fn with_checkpoint(place: &Place) {
         batch.push(Timestamp(1), None, Some(line.as_bytes()), &[]).unwrap();
         client.append(&topic.partitions[0], batch.into_bytes()).wait().unwrap().unwrap();
     }
-    let (sender, made) = mpsc::channel();
-    engine
-        .on_each_shard(move |shard| {
-            let sender = sender.clone();
-            async move { sender.send(shard.checkpoint().await.is_ok()).unwrap() }
-        })
-        .unwrap();
-    assert!(made.recv().unwrap());
+    make_checkpoint(&engine);
     engine.close().unwrap();
 }
 
