@@ -49,7 +49,7 @@ pub trait Runtime: Clone + 'static {
     /// A random number.
     fn random(&self) -> u64;
 
-    /// Runs `task` on this executor until it ends. A panic in it ends the process.
+    /// Runs `task` on this executor until it ends. A panic in it ends every task of the executor.
     fn spawn(&self, priority: Priority, task: impl Future<Output = ()> + 'static);
 
     /// Ends after `duration`; after none, once the disk operations that have begun are with the device.
