@@ -108,3 +108,11 @@ pub enum TaskFailure {
     #[error("the task or a store could not be named")]
     Name(#[from] NameStoreError),
 }
+
+impl TaskFailure {
+    /// Whether the task had waited for space on the device, and ended before there was any.
+    #[must_use]
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, Self::Commit(CommitError::NoSpace) | Self::Name(NameStoreError::NoSpace))
+    }
+}

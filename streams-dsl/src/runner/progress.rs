@@ -49,7 +49,7 @@ pub struct TaskProgress {
     pub counters: TaskCounters,
     /// Commits that are durable.
     pub commits: u64,
-    /// The commit under way waits for space on the device.
+    /// The commit under way, or a name that the task needs first, waits for space on the device.
     pub lacks_space: bool,
     /// The longest that a commit took to become durable.
     pub commit_time_max: Duration,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thalweg_engine::client::{Commit, CommitError, ShardClient};
+use thalweg_engine::client::{Commit, CommitError, NameStoreError, ShardClient};
 use thalweg_engine::io::{Monotonic, Priority, Runtime, Signal};
 use thalweg_engine::model::{BatchView, Offset, StoreId};
 
@@ -95,10 +95,10 @@ impl<R: Runtime> TaskLoop<R> {
     /// Finds stores and positions.
     async fn begin(&self, commit_size_target: usize) -> Result<Attempt<R>, TaskFailure> {
         let Assignment { sub, partition, name, stores, inputs, outputs } = &self.assignment;
-        let task_id = self.client.name(name).await?;
+        let task_id = self.name(name).await?;
         let mut store_ids = Vec::with_capacity(stores.len());
         for store in stores {
-            store_ids.push(self.client.name(store).await?);
+            store_ids.push(self.name(store).await?);
         }
         let sub = &self.topology.sub_topologies()[*sub];
         let mut positions = vec![Offset(0); sub.sources.len()];
@@ -230,7 +230,10 @@ impl<R: Runtime> TaskLoop<R> {
         let (client, stop, wake) = (self.client.clone(), Rc::clone(&self.stop), Rc::clone(&self.wake));
         let progress = Rc::clone(&self.progress);
         runtime.spawn(Priority::Foreground, async move {
-            let ended = commit_with_patience(&client, &commit, &stop, &progress).await;
+            let is_full = |result: &_| *result == Err(CommitError::NoSpace);
+            let ended =
+                with_patience(&client, async || client.commit(&commit).await, is_full, &stop, &progress)
+                    .await;
             result.replace(Some(ended));
             wake.give();
         });
@@ -286,6 +289,13 @@ impl<R: Runtime> TaskLoop<R> {
         }
     }
 
+    /// The number of a store or task, as soon as there is room to keep it.
+    async fn name(&self, name: &str) -> Result<StoreId, NameStoreError> {
+        let is_full = |result: &_| matches!(result, Err(NameStoreError::NoSpace));
+        let attempt = async || self.client.name(name).await;
+        with_patience(&self.client, attempt, is_full, &self.stop, &self.progress).await
+    }
+
     fn read_failure(&self, number: usize, source: thalweg_engine::client::ReadError) -> TaskFailure {
         let topic = self.assignment.inputs[number].topic.clone();
         TaskFailure::Read { topic, partition: self.assignment.partition, source }
@@ -303,23 +313,23 @@ impl<R: Runtime> Attempt<R> {
     }
 }
 
-/// Commits; while there is no space for it, tries again until the runner stops.
-async fn commit_with_patience<R: Runtime>(
+/// Attempts something; while there is no space for it, attempts it again until the runner stops.
+async fn with_patience<R: Runtime, T>(
     client: &ShardClient<R>,
-    commit: &Commit,
+    attempt: impl AsyncFn() -> T,
+    is_full: impl Fn(&T) -> bool,
     stop: &Flag,
     progress: &RefCell<TaskProgress>,
-) -> Result<(), CommitError> {
+) -> T {
     loop {
-        let result = client.commit(commit).await;
-        progress.borrow_mut().lacks_space = result == Err(CommitError::NoSpace);
-        match result {
-            Err(CommitError::NoSpace) if !stop.is_set() => {
-                client.runtime().mark("task-no-space");
-                let pause: Duration = NO_SPACE_RETRY_INTERVAL;
-                race(client.runtime().sleep(pause), stop.wait()).await;
-            }
-            result => return result,
+        let result = attempt().await;
+        let lacks_space = is_full(&result);
+        progress.borrow_mut().lacks_space = lacks_space;
+        if !lacks_space || stop.is_set() {
+            return result;
         }
+        client.runtime().mark("task-no-space");
+        let pause: Duration = NO_SPACE_RETRY_INTERVAL;
+        race(client.runtime().sleep(pause), stop.wait()).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use thalweg_engine::client::{CommitError, ShardClient};
+use thalweg_engine::client::{CommitError, NameStoreError, ShardClient};
 use thalweg_runtime::{
     Engine, GlommioRuntime, Reply, ReplySlot, ThreadReceiver, ThreadSender, reply_slot, thread_gateway,
 };
@@ -182,7 +182,11 @@ pub fn reset(engine: &Engine, name: &str) -> Result<BTreeSet<String>, Failure> {
     engine.on_each_shard(task).map_err(|error| Failure::failed(error.to_string()))?;
     let mut stores = BTreeSet::new();
     for outcome in outcomes.iter().take(usize::from(engine.info().shards)) {
-        stores.extend(outcome.map_err(|error| Failure::failed(with_causes(&error)))?);
+        let failure = |error: CommitError| {
+            let code = if error == CommitError::NoSpace { ExitCode::Machine } else { ExitCode::Failed };
+            Failure::new(code, with_causes(&error))
+        };
+        stores.extend(outcome.map_err(failure)?);
     }
     Ok(stores)
 }
@@ -204,11 +208,30 @@ fn start_code(error: &StartError) -> ExitCode {
         StartError::UnknownTopic { .. } => ExitCode::NotFound,
         StartError::Catalog { source, .. } => catalog_failure(source).code,
         StartError::NotCopartitioned { .. } | StartError::StoreKind { .. } => ExitCode::Usage,
-        StartError::Commit { source: CommitError::NoSpace, .. } => ExitCode::Machine,
+        StartError::Name { source: NameStoreError::NoSpace, .. }
+        | StartError::Commit { source: CommitError::NoSpace, .. } => ExitCode::Machine,
         StartError::Name { .. } | StartError::Commit { .. } => ExitCode::Failed,
     }
 }
 
 fn task_failure(failure: &TaskFailure) -> Failure {
-    Failure::failed(format!("the topology stopped: {}", with_causes(failure)))
+    let code = if failure.is_no_space() { ExitCode::Machine } else { ExitCode::Failed };
+    Failure::new(code, format!("the topology stopped: {}", with_causes(failure)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_the_machines_doing_wherever_a_topology_meets_it() {
+        for failure in [TaskFailure::Commit(CommitError::NoSpace), TaskFailure::Name(NameStoreError::NoSpace)]
+        {
+            assert_eq!(task_failure(&failure).code, ExitCode::Machine, "{failure}");
+        }
+        let closed = TaskFailure::Name(NameStoreError::Closed);
+        assert_eq!(task_failure(&closed).code, ExitCode::Failed);
+        let name = StartError::Name { store: "counts".to_owned(), source: NameStoreError::NoSpace };
+        assert_eq!(start_code(&name), ExitCode::Machine);
+    }
 }
