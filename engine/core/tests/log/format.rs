@@ -3,8 +3,8 @@
 use thalweg_archive::{Kind, encode};
 use thalweg_engine::log::format::{
     CheckpointHeader, CheckpointName, Entry, FooterTrailer, FooterV1, FrameHeader, LogOwner, ReplayStart,
-    RootV1, RowTableV1, SegmentHeader, SegmentRowV1, SegmentTableV1, SliceHeader, SliceOwner, StreamRowV1,
-    StreamTableV1, Superblock, encode_directory, read_directory,
+    RootV2, RowTableV1, SegmentHeader, SegmentRowV1, SegmentTableV1, SliceHeader, SliceOwner, StreamRowV2,
+    StreamTableV2, Superblock, encode_directory, read_directory,
 };
 use thalweg_engine::model::{
     FolderId, Generation, Incarnation, LogId, Position, SegmentId, Sequence, ShardId,
@@ -234,12 +234,13 @@ fn the_bytes_of_the_tables_of_a_checkpoint_are_pinned() {
     let golden = golden.i32(-34).u32(1);
     assert_eq!(encode(&SegmentTableV1 { segments: vec![segment] }), golden.archive::<SegmentTableV1>());
 
-    let root = RootV1 { segment: 3, base: 10, end: 20, bytes: 4000 };
-    let stream = StreamRowV1 { stream: 6, start: 12, end: 20, roots: vec![root] };
-    // The root; the stream, whose vector points 28 + 24 back; the table, which points 32 back.
-    let golden = Bytes::new(&[]).u32(3).u64(10).u64(20).u64(4000).u64(6).u64(12).u64(20).i32(-52).u32(1);
+    let root = RootV2 { segment: 3, base: 10, end: 20, bytes: 4000, timestamp_max: -5 };
+    let stream = StreamRowV2 { stream: 6, start: 12, end: 20, roots: vec![root] };
+    // The root; the stream, whose vector points 36 + 24 back; the table, which points 32 back.
+    let golden = Bytes::new(&[]).u32(3).u64(10).u64(20).u64(4000).u64(-5i64 as u64);
+    let golden = golden.u64(6).u64(12).u64(20).i32(-60).u32(1);
     let golden = golden.i32(-32).u32(1);
-    assert_eq!(encode(&StreamTableV1 { streams: vec![stream] }), golden.archive::<StreamTableV1>());
+    assert_eq!(encode(&StreamTableV2 { streams: vec![stream] }), golden.archive::<StreamTableV2>());
 
     let rows = vec![entry(1, 4608)];
     let golden = Bytes::new(&[]).entry(&rows[0]).u32(3).i32(-64).u32(1);

@@ -174,7 +174,7 @@ impl Kind for SegmentTableV1 {
 /// The part of a stream that lies in one segment.
 #[derive(Archive, Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[rkyv(derive(Debug))]
-pub struct RootV1 {
+pub struct RootV2 {
     /// The segment.
     pub segment: u32,
     /// First offset in it.
@@ -183,12 +183,14 @@ pub struct RootV1 {
     pub end: u64,
     /// Bytes of the stream's batches in it.
     pub bytes: u64,
+    /// Largest timestamp of the stream's batches in it. Milliseconds since 1970.
+    pub timestamp_max: i64,
 }
 
 /// One stream.
 #[derive(Archive, Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[rkyv(derive(Debug))]
-pub struct StreamRowV1 {
+pub struct StreamRowV2 {
     /// The stream.
     pub stream: u64,
     /// First offset kept.
@@ -196,20 +198,20 @@ pub struct StreamRowV1 {
     /// Offset behind the last.
     pub end: u64,
     /// Where it lies, in order.
-    pub roots: Vec<RootV1>,
+    pub roots: Vec<RootV2>,
 }
 
 /// Streams, or a part of them.
 #[derive(Archive, Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[rkyv(derive(Debug))]
-pub struct StreamTableV1 {
+pub struct StreamTableV2 {
     /// In order of their ids.
-    pub streams: Vec<StreamRowV1>,
+    pub streams: Vec<StreamRowV2>,
 }
 
-impl Kind for StreamTableV1 {
+impl Kind for StreamTableV2 {
     const TYPE: u16 = 4;
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
 }
 
 /// Rows of one segment without a durable footer, or a part of them.

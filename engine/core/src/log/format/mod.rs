@@ -12,9 +12,9 @@ mod segment;
 mod superblock;
 
 pub use checkpoint::{
-    ArchivedRowTableV1, ArchivedSegmentTableV1, ArchivedStreamTableV1, CHECKPOINT_HEADER_SIZE,
-    CHECKPOINT_MAGIC, CheckpointHeader, RootV1, RowTableV1, SLICE_HEADER_SIZE, SegmentRowV1, SegmentTableV1,
-    SliceHeader, SliceOwner, StreamRowV1, StreamTableV1,
+    ArchivedRowTableV1, ArchivedSegmentTableV1, ArchivedStreamTableV2, CHECKPOINT_HEADER_SIZE,
+    CHECKPOINT_MAGIC, CheckpointHeader, RootV2, RowTableV1, SLICE_HEADER_SIZE, SegmentRowV1, SegmentTableV1,
+    SliceHeader, SliceOwner, StreamRowV2, StreamTableV2,
 };
 pub use directory::{Directory, DirectoryV1, directory_size_for, encode_directory, read_directory};
 pub use entry::{

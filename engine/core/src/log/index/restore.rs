@@ -5,7 +5,7 @@ use thalweg_archive::{Envelope, Kind, deserialize, encode_into, view};
 use super::{Index, Root, Row, Stream, end_of, stream_of};
 use crate::limits::CHECKPOINT_SLICE_ROWS;
 use crate::log::RestoreError;
-use crate::log::format::{RootV1, RowTableV1, SegmentRowV1, SegmentTableV1, StreamRowV1, StreamTableV1};
+use crate::log::format::{RootV2, RowTableV1, SegmentRowV1, SegmentTableV1, StreamRowV2, StreamTableV2};
 use crate::model::{Generation, Position, SegmentId, Sequence, StreamId};
 
 /// The tables of an index as of one frame. The rows stay in the index: those of a segment are only added to,
@@ -14,7 +14,7 @@ use crate::model::{Generation, Position, SegmentId, Sequence, StreamId};
 pub(in crate::log) struct IndexSnapshot {
     /// Not yet written, the next ones last.
     segments: Vec<SegmentRowV1>,
-    streams: Vec<StreamRowV1>,
+    streams: Vec<StreamRowV2>,
     rows: Vec<RowRange>,
 }
 
@@ -50,14 +50,15 @@ impl Index {
         streams.sort_unstable_by(|a, b| b.cmp(a));
         for id in streams {
             let stream = &self.streams[&id];
-            let root_row = |root: &Root| RootV1 {
+            let root_row = |root: &Root| RootV2 {
                 segment: root.segment.0,
                 base: root.base,
                 end: root.end,
                 bytes: root.bytes,
+                timestamp_max: root.timestamp_max,
             };
             let roots = stream.roots.iter().map(root_row).collect();
-            snapshot.streams.push(StreamRowV1 { stream: id.0, start: stream.start, end: stream.end, roots });
+            snapshot.streams.push(StreamRowV2 { stream: id.0, start: stream.start, end: stream.end, roots });
             let ranges = stream.roots.iter().filter(|root| !root.rows.is_empty()).map(|root| RowRange {
                 segment: root.segment,
                 stream: id,
@@ -80,8 +81,8 @@ impl Index {
                 let table = deserialize::<SegmentTableV1>(view::<SegmentTableV1>(bytes)?);
                 table.segments.iter().try_for_each(|row| self.restore_segment(row))
             }
-            StreamTableV1::TYPE => {
-                let table = deserialize::<StreamTableV1>(view::<StreamTableV1>(bytes)?);
+            StreamTableV2::TYPE => {
+                let table = deserialize::<StreamTableV2>(view::<StreamTableV2>(bytes)?);
                 table.streams.iter().try_for_each(|row| self.restore_stream(row))
             }
             RowTableV1::TYPE => {
@@ -108,7 +109,7 @@ impl Index {
         Ok(())
     }
 
-    fn restore_stream(&mut self, row: &StreamRowV1) -> Result<(), RestoreError> {
+    fn restore_stream(&mut self, row: &StreamRowV2) -> Result<(), RestoreError> {
         let id = StreamId(row.stream);
         let mut stream = Stream { start: row.start, end: row.end, ..Stream::default() };
         for root in &row.roots {
@@ -121,8 +122,8 @@ impl Index {
             if !state.footer {
                 state.streams.push(id);
             }
-            let (base, end, bytes) = (root.base, root.end, root.bytes);
-            stream.roots.push_back(Root { segment, base, end, bytes, rows: Vec::new() });
+            let RootV2 { base, end, bytes, timestamp_max, .. } = *root;
+            stream.roots.push_back(Root { segment, base, end, bytes, timestamp_max, rows: Vec::new() });
         }
         if self.streams.insert(id, stream).is_some() {
             return Err(RestoreError::Contradiction { what: "a stream comes twice" });
@@ -168,7 +169,7 @@ impl IndexSnapshot {
                 weight += 1 + stream.roots.len();
                 streams.push(stream);
             }
-            encode_into(&StreamTableV1 { streams }, out);
+            encode_into(&StreamTableV2 { streams }, out);
             return true;
         }
         let mut table = RowTableV1::default();
@@ -219,12 +220,13 @@ mod tests {
     const SEGMENT: SegmentId = SegmentId(0);
     const STREAM: StreamId = StreamId(7);
 
-    /// Frame `sequence` with one batch of `STREAM`, one record at `base`.
+    /// Frame `sequence` with one batch of `STREAM`, one record at `base`, stamped before 1970, the later the earlier.
     fn push(index: &mut Index, sequence: u64, base: u64) {
+        let (kind, timestamp_max) = (EntryKind::Batch as u16, -(base as i64));
         apply(
             index,
             sequence,
-            Entry { kind: EntryKind::Batch as u16, base, count: 1, length: 100, ..Entry::default() },
+            Entry { kind, base, count: 1, length: 100, timestamp_max, ..Entry::default() },
         );
     }
 
@@ -275,6 +277,7 @@ mod tests {
             push(&mut restored, 3, 6);
             push(&mut restored, 4, 7);
             assert_eq!(rows(&restored), [6, 7], "trimmed before slice {trimmed_after}");
+            assert_eq!(restored.streams[&STREAM].roots[0].timestamp_max, -6);
             assert_eq!(restored.streams, index.streams);
             assert_eq!(restored.live, index.live);
         }

@@ -15,6 +15,8 @@ pub(in crate::log) struct Root {
     pub(in crate::log) end: u64,
     /// Bytes of its batches.
     pub(in crate::log) bytes: u64,
+    /// Largest timestamp of its batches, of those before the stream's start too. Milliseconds since 1970.
+    pub(in crate::log) timestamp_max: i64,
     /// Its batches in order, until the segment's footer is durable.
     pub(in crate::log) rows: Vec<Row>,
 }
@@ -37,11 +39,13 @@ impl Stream {
             if self.roots.is_empty() && self.start == self.end {
                 self.start = row.base;
             }
-            self.roots.push_back(Root { segment, base: row.base, ..Root::default() });
+            let timestamp_max = row.timestamp_max;
+            self.roots.push_back(Root { segment, base: row.base, timestamp_max, ..Root::default() });
         }
         let root = self.roots.back_mut().expect("a root was pushed");
         root.end = end_of(&row);
         root.bytes += u64::from(row.length);
+        root.timestamp_max = root.timestamp_max.max(row.timestamp_max);
         self.end = root.end;
         root.rows.push(row);
         begins
