@@ -11,7 +11,7 @@ use super::{
 use crate::catalog::{CatalogAnswer, CatalogError, CatalogRequest, Topic, TopicSettings};
 use crate::io::Runtime;
 use crate::log::{CheckpointError, LogStatus, ReadBatch};
-use crate::model::{Offset, PartitionId, ProducerId, ShardId, StoreId, TopicName};
+use crate::model::{Offset, PartitionId, ProducerId, ShardId, StampedOffset, StoreId, TimeSearch, TopicName};
 use crate::shard::{OwnedBatch, Shard};
 use crate::store::StoreTable;
 
@@ -236,6 +236,19 @@ impl<R: Runtime> ShardClient<R> {
     #[must_use]
     pub fn local_bounds(&self, partition: PartitionId) -> Option<Bounds> {
         self.shard.own_bounds(partition)
+    }
+
+    /// Finds a record by its time; `None` if there is no such record. Only committed records are seen, and of those the
+    /// ones that can be read. In a batch that is not a native one the first record stands for all.
+    ///
+    /// # Errors
+    /// [`ReadError`], never [`ReadError::OutOfRange`].
+    pub async fn find_by_time(
+        &self,
+        partition: PartitionId,
+        search: TimeSearch,
+    ) -> Result<Option<StampedOffset>, ReadError> {
+        self.shard.find_by_time(partition, search).await
     }
 
     /// Lets go of the records before `offset`. On return that is durable. An offset before the start changes

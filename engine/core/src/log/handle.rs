@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use super::checkpoint::{SUPERBLOCK_NAME, run_keeper, write_superblock};
 use super::format::EntryKind;
-use super::read::read;
+use super::read::{first_since, largest_since, read};
 use super::recover::open;
 use super::segment::run_filler;
 use super::shared::{Phase, Shared};
@@ -20,7 +20,7 @@ use super::{
     RecoveryReport, StateMachine, StreamBounds,
 };
 use crate::io::{DiskError, Priority, Runtime};
-use crate::model::{LogId, Offset, Sequence, StreamId};
+use crate::model::{LogId, Offset, Sequence, StreamId, Timestamp};
 
 /// The log of one shard. Cheap to clone; all clones are the same log.
 ///
@@ -188,6 +188,32 @@ impl<R: Runtime> Log<R> {
         bytes_max: usize,
     ) -> Result<Vec<ReadBatch<R>>, ReadError> {
         read(&self.shared, stream, from, bytes_max).await
+    }
+
+    /// The first batch of `stream` that holds `from` or lies behind it and whose largest timestamp is `timestamp` or
+    /// later; `None` if there is none. Its record of that time may lie before `from` if the batch begins there.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub async fn first_since(
+        &self,
+        stream: StreamId,
+        from: Offset,
+        timestamp: Timestamp,
+    ) -> Result<Option<ReadBatch<R>>, ReadError> {
+        first_since(&self.shared, stream, from, timestamp).await
+    }
+
+    /// The largest timestamp of all batches of `stream` that begin at `from` or behind it; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub async fn largest_since(
+        &self,
+        stream: StreamId,
+        from: Offset,
+    ) -> Result<Option<Timestamp>, ReadError> {
+        largest_since(&self.shared, stream, from).await
     }
 
     /// Makes a checkpoint of everything committed now. The log also makes them by itself.

@@ -19,4 +19,4 @@ pub use ids::{
 pub use name::{NameError, TopicName};
 pub use offset::{ByteCount, Offset, Position, RecordCount};
 pub use partitioner::partition_for_key;
-pub use time::Timestamp;
+pub use time::{StampedOffset, TimeSearch, Timestamp};

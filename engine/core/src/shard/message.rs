@@ -2,7 +2,9 @@
 
 use crate::catalog::{CatalogAnswer, CatalogError, CatalogRequest, CatalogVersion};
 use crate::client::{AppendError, Appended, Bounds, ProducerPosition, ReadError, SetLogStartError};
-use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, RecordSequence, Timestamp};
+use crate::model::{
+    Offset, PartitionId, ProducerEpoch, ProducerId, RecordSequence, StampedOffset, TimeSearch, Timestamp,
+};
 
 /// One message of the mesh. `Send`, moved between threads, never shared.
 #[derive(Debug)]
@@ -56,6 +58,13 @@ pub enum Request {
         /// Partition of the asked shard.
         partition: PartitionId,
     },
+    /// Find a record by its time.
+    Time {
+        /// Partition of the asked shard.
+        partition: PartitionId,
+        /// What to look for.
+        search: TimeSearch,
+    },
     /// Tell how far a producer has got.
     ProducerPosition {
         /// Partition of the asked shard.
@@ -106,6 +115,8 @@ pub enum Reply {
     Wait(Result<Offset, ReadError>),
     /// To [`Request::Bounds`].
     Bounds(Result<Bounds, ReadError>),
+    /// To [`Request::Time`]; `None` if there is no such record.
+    Time(Result<Option<StampedOffset>, ReadError>),
     /// To [`Request::ProducerPosition`]; `None` if nothing is known of it.
     ProducerPosition(Result<Option<ProducerPosition>, ReadError>),
     /// To [`Request::SetLogStart`].

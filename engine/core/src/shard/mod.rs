@@ -21,6 +21,7 @@ mod slices;
 mod speculation;
 mod state;
 mod submit;
+mod time;
 mod wake;
 
 pub use inner::Shard;

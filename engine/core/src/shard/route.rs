@@ -14,7 +14,9 @@ use crate::client::{
 use crate::io::{Monotonic, Runtime};
 use crate::limits::REMOTE_WAIT_MAX;
 use crate::log::format::EntryKind;
-use crate::model::{Offset, PartitionId, ProducerId, Sequence, ShardId, StoreId, TopicName};
+use crate::model::{
+    Offset, PartitionId, ProducerId, Sequence, ShardId, StampedOffset, StoreId, TimeSearch, TopicName,
+};
 use crate::store::StoreTable;
 
 /// The reply of one kind, or what a closed shard comes to.
@@ -109,6 +111,18 @@ impl<R: Runtime> Shard<R> {
         let Some(target) = self.elsewhere(partition) else { return self.inner.local_bounds(partition) };
         let reply = self.inner.call(target, Credit::Data, Request::Bounds { partition }).await;
         expect_reply!(reply, Bounds, ReadError::Closed)
+    }
+
+    pub(crate) async fn find_by_time(
+        &self,
+        partition: PartitionId,
+        search: TimeSearch,
+    ) -> Result<Option<StampedOffset>, ReadError> {
+        let Some(target) = self.elsewhere(partition) else {
+            return self.inner.local_time(partition, search).await;
+        };
+        let reply = self.inner.call(target, Credit::Data, Request::Time { partition, search }).await;
+        expect_reply!(reply, Time, ReadError::Closed)
     }
 
     pub(crate) fn own_bounds(&self, partition: PartitionId) -> Option<Bounds> {

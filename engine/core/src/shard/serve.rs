@@ -52,6 +52,10 @@ impl<R: Runtime> Shard<R> {
                     Reply::Read(shard.inner.read_owned(partition, offset, bytes_max).await)
                 })
             }
+            Request::Time { partition, search } => self.answer(from, token, async move |shard| {
+                shard.inner.learn_of(partition).await;
+                Reply::Time(shard.inner.local_time(partition, search).await)
+            }),
             Request::Wait { partition, from: offset, timeout_ns } => {
                 let limit = Duration::from_nanos(timeout_ns).min(REMOTE_WAIT_MAX);
                 self.answer(from, token, async move |shard| {

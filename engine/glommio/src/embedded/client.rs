@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thalweg_engine::catalog::{CatalogError, Partition, Topic, TopicSettings};
 use thalweg_engine::client::{AppendError, Appended, Bounds, ProducerPosition, ReadError};
-use thalweg_engine::model::{Offset, ProducerId, TopicName};
+use thalweg_engine::model::{Offset, ProducerId, StampedOffset, TimeSearch, TopicName};
 use thalweg_engine::shard::OwnedBatch;
 
 use super::fate::Fate;
@@ -72,6 +72,22 @@ impl Client {
     pub fn bounds(&self, partition: &Partition) -> Result<Bounds, ReadError> {
         let id = partition.id;
         self.send(partition.shard.0, |slot| ThreadMessage::Bounds { partition: id, slot })
+            .wait()
+            .unwrap_or(Err(ReadError::Closed))
+    }
+
+    /// Finds a record of `partition` by its time: the first one of a time or later, or the one with the largest
+    /// timestamp. `None` if there is no such record.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn find_by_time(
+        &self,
+        partition: &Partition,
+        search: TimeSearch,
+    ) -> Result<Option<StampedOffset>, ReadError> {
+        let id = partition.id;
+        self.send(partition.shard.0, |slot| ThreadMessage::FindByTime { partition: id, search, slot })
             .wait()
             .unwrap_or(Err(ReadError::Closed))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thalweg_engine::catalog::{CatalogError, Topic, TopicSettings};
 use thalweg_engine::client::{AppendError, Appended, Bounds, ProducerPosition, ReadError, ShardClient};
-use thalweg_engine::model::{Offset, PartitionId, ProducerId, TopicName};
+use thalweg_engine::model::{Offset, PartitionId, ProducerId, StampedOffset, TimeSearch, TopicName};
 use thalweg_engine::shard::OwnedBatch;
 
 use crate::GlommioRuntime;
@@ -30,6 +30,11 @@ pub(super) enum ThreadMessage {
     Bounds {
         partition: PartitionId,
         slot: ReplySlot<Result<Bounds, ReadError>>,
+    },
+    FindByTime {
+        partition: PartitionId,
+        search: TimeSearch,
+        slot: ReplySlot<Result<Option<StampedOffset>, ReadError>>,
     },
     ProducerPosition {
         partition: PartitionId,

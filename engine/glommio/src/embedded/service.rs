@@ -63,6 +63,9 @@ fn start(client: &Client, message: ThreadMessage) {
         ThreadMessage::Bounds { partition, slot } => {
             answer(client, slot, async move |client: Client| client.bounds(partition).await);
         }
+        ThreadMessage::FindByTime { partition, search, slot } => {
+            answer(client, slot, async move |client: Client| client.find_by_time(partition, search).await);
+        }
         ThreadMessage::ProducerPosition { partition, producer, slot } => {
             let work = async move |client: Client| client.producer_position(partition, producer).await;
             answer(client, slot, work);

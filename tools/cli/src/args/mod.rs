@@ -7,6 +7,7 @@ mod records;
 mod root;
 mod streams;
 mod topic;
+mod units;
 
 pub use data::{DataArgs, NewDataArgs, OpenArgs, ShardsArgs};
 pub use demo::DemoArgs;
@@ -17,3 +18,4 @@ pub use streams::{
     StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsResetArgs, StreamsRunArgs, StreamsTestArgs,
 };
 pub use topic::{TopicArgs, TopicCommand, TopicCreateArgs, TopicDeleteArgs, TopicListArgs, TopicNameArgs};
+pub use units::{duration_text, parse_duration, parse_size, parse_time, size_text};

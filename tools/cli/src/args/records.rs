@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::DataArgs;
+use super::units::parse_time;
 
 /// What to append.
 #[derive(Args, Debug)]
@@ -85,6 +86,7 @@ if the record has no key.
 
 Examples:
   thalweg consume lines --data ./data --max 10
+  thalweg consume lines --data ./data --from-time 2026-11-24T15:00:00Z
   thalweg consume word-counts --data ./data --value-format i64 --json")]
 pub struct ConsumeArgs {
     /// Name of the topic.
@@ -98,6 +100,10 @@ pub struct ConsumeArgs {
     /// Where to begin in each partition: `beginning`, `end` or an offset.
     #[arg(long, value_name = "WHERE", default_value = "beginning", value_parser = parse_start)]
     pub from: Start,
+    /// Begin in each partition at the first record with this timestamp or a later one: RFC 3339, or milliseconds since
+    /// 1970. Nothing of a partition without such a record is printed.
+    #[arg(long, value_name = "TIME", conflicts_with = "from", value_parser = parse_time, allow_hyphen_values = true)]
+    pub from_time: Option<i64>,
     /// Stop after this many records.
     #[arg(long, value_name = "N")]
     pub max: Option<u64>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use thalweg_engine::catalog::Partition;
 use thalweg_engine::client::ReadError;
-use thalweg_engine::model::{BatchView, Offset, RecordCount, RecordRef};
+use thalweg_engine::model::{BatchView, Offset, RecordCount, RecordRef, TimeSearch, Timestamp};
 use thalweg_engine::shard::OwnedBatch;
 use thalweg_runtime::Client;
 
@@ -58,10 +58,15 @@ fn print_partition(
 ) -> Result<(), Failure> {
     let failure = |error: ReadError| session::read_failure(&error, &args.data.data, partition);
     let bounds = client.bounds(partition).map_err(failure)?;
-    let mut next = match args.from {
-        Start::Beginning => bounds.start,
-        Start::End => bounds.end,
-        Start::Offset(offset) => Offset(offset),
+    let mut next = match (args.from_time, args.from) {
+        (Some(time), _) => {
+            let search = TimeSearch::Since(Timestamp(time));
+            let found = client.find_by_time(partition, search).map_err(failure)?;
+            found.map_or(bounds.end, |found| found.offset)
+        }
+        (None, Start::Beginning) => bounds.start,
+        (None, Start::End) => bounds.end,
+        (None, Start::Offset(offset)) => Offset(offset),
     };
     if next > bounds.end {
         eprintln!("note: partition {index} ends at {}, before offset {next}", bounds.end);

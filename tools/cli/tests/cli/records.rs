@@ -188,3 +188,25 @@ fn a_live_input_is_appended_when_it_pauses_and_when_the_command_is_ended() {
     let read = place.run("consume lines --partition 0 --data d").succeeds();
     assert_eq!(read.text(), "the first line\nthe second line\nthe last line\n");
 }
+
+#[test]
+fn consuming_begins_at_a_time() {
+    let place = Place::with_topic("lines", 2);
+    for (partition, times) in [(0, [1000, 3000, 2000]), (1, [500, 600, 700])] {
+        let lines: String =
+            times.iter().map(|time| format!("{{\"value\": \"{time}\", \"timestamp\": {time}}}\n")).collect();
+        place
+            .pipe(lines.as_bytes(), &format!("produce lines --format json --partition {partition} --data d"));
+    }
+    let from = |time: &str| {
+        place.run(&format!("consume lines --from-time {time} --data d")).succeeds().text().to_owned()
+    };
+    assert_eq!(from("-5"), "1000\n3000\n2000\n500\n600\n700\n");
+    assert_eq!(from("1970-01-01T00:00:00.6Z"), "1000\n3000\n2000\n600\n700\n");
+    assert_eq!(from("1970-01-01T01:00:02+01:00"), "3000\n2000\n");
+    assert_eq!(from("3001"), "");
+    let refused = place.run("consume lines --from-time yesterday --data d");
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("neither milliseconds since 1970 nor a time"), "{}", refused.stderr);
+    assert_eq!(place.run("consume lines --from-time 5 --from end --data d").code, 2);
+}

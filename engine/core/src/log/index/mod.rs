@@ -6,7 +6,9 @@ mod restore;
 mod row;
 mod stream;
 mod table;
+mod time;
 
 pub(super) use row::{Row, end_of, stream_of};
 pub(super) use stream::{Root, Stream};
 pub(super) use table::{Applied, Found, Index, SegmentState};
+pub(super) use time::Sought;

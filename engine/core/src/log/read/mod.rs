@@ -4,7 +4,9 @@ mod cache;
 mod footers;
 mod plan;
 mod request;
+mod time;
 
 pub(super) use cache::TailCache;
 pub(super) use footers::FooterCache;
 pub(super) use request::read;
+pub(super) use time::{first_since, largest_since};

@@ -10,7 +10,7 @@ use crate::log::segment::{Segment, load_footer};
 use crate::log::shared::Shared;
 use crate::log::signal::Slot;
 use crate::log::{ReadBatch, ReadError, Slice};
-use crate::model::{Offset, Position, RecordCount, SegmentId, StreamId, Timestamp};
+use crate::model::{Generation, Offset, Position, RecordCount, SegmentId, StreamId, Timestamp};
 
 /// Reads batches of `stream`; see [`Log::read`](crate::log::Log::read).
 pub(in crate::log) async fn read<R: Runtime>(
@@ -76,25 +76,33 @@ async fn find_rows<R: Runtime>(
         };
         match found {
             Found::Rows => return Ok(rows),
-            Found::Footer { segment, generation } => {
-                let held = hold(shared, segment)?;
-                debug_assert_eq!(held.generation, generation);
-                let slot = Slot::new();
-                let (filled, task) = (slot.clone(), Rc::clone(shared));
-                shared.spawn(Priority::Foreground, async move {
-                    let footer = load_footer(&task, &held).await;
-                    release(&task, held);
-                    filled.fill(footer);
-                });
-                let footer = slot.wait().await?;
-                // Looked up again: the segment may have been retired meanwhile.
-                let in_use = shared.segments.borrow().get(&segment).map(|segment| segment.generation);
-                if in_use == Some(generation) {
-                    shared.footers.borrow_mut().insert(segment, footer);
-                }
-            }
+            Found::Footer { segment, generation } => fetch_footer(shared, segment, generation).await?,
         }
     }
+}
+
+/// Reads the footer of `segment` into memory.
+pub(super) async fn fetch_footer<R: Runtime>(
+    shared: &Rc<Shared<R>>,
+    segment: SegmentId,
+    generation: Generation,
+) -> Result<(), ReadError> {
+    let held = hold(shared, segment)?;
+    debug_assert_eq!(held.generation, generation);
+    let slot = Slot::new();
+    let (filled, task) = (slot.clone(), Rc::clone(shared));
+    shared.spawn(Priority::Foreground, async move {
+        let footer = load_footer(&task, &held).await;
+        release(&task, held);
+        filled.fill(footer);
+    });
+    let footer = slot.wait().await?;
+    // Looked up again: the segment may have been retired meanwhile.
+    let in_use = shared.segments.borrow().get(&segment).map(|segment| segment.generation);
+    if in_use == Some(generation) {
+        shared.footers.borrow_mut().insert(segment, footer);
+    }
+    Ok(())
 }
 
 /// Holds a segment, so that its file is not used again.
