@@ -27,6 +27,7 @@ mod config;
 mod coverage;
 mod disk;
 mod executor;
+pub mod explore;
 pub mod harness;
 mod mesh;
 mod prng;
