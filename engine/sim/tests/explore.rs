@@ -49,6 +49,12 @@ fn a_roll_keeps_the_rule() {
 }
 
 #[test]
+fn a_roll_with_torn_frames_keeps_the_rule() {
+    explore_all("torn-roll", 14_000, 4_500, &[BURSTS, OUT_OF_ORDER, "segment-roll", "torn-tail"]);
+    explore_all("torn-roll-through", 12_000, 4_600, &[BURSTS, OUT_OF_ORDER, "segment-roll", "torn-tail"]);
+}
+
+#[test]
 fn segments_and_footers_made_meanwhile_keep_the_rule() {
     explore_all("background", 23_000, 4_800, &[OUT_OF_ORDER, "segment-roll", "footer-written", "busy"]);
     explore_all("background-through", 17_000, 4_900, &[OUT_OF_ORDER, "segment-roll", "footer-written"]);

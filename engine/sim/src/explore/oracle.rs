@@ -34,7 +34,7 @@ impl Written {
     pub(super) fn payload(&self, partition: u64, size: usize) -> Vec<u8> {
         let seed = self.number * 47 + partition * 19 + u64::from(self.content) * 5;
         let mut bytes: Vec<u8> = (0..size as u64).map(|at| ((seed + at * 3) % 255) as u8 + 1).collect();
-        bytes[0] = self.content + 1;
+        bytes[0] = self.content.wrapping_add(1);
         bytes
     }
 }

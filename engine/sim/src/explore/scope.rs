@@ -60,7 +60,7 @@ impl Scope {
     /// place and loses their beginning. What lies behind it is then taken for its continuation, although the start
     /// between them had found it missing; and where that is the end of a segment, it leads to one that is made
     /// ready for something else by then, and the log is refused as damaged. Nothing acknowledged is lost.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         FLUSHED,
         through(FLUSHED, "flushed-through"),
         TORN,
@@ -69,6 +69,8 @@ impl Scope {
         through(HALVES, "halves-through"),
         ROLL,
         through(ROLL, "roll-through"),
+        TORN_ROLL,
+        through(TORN_ROLL, "torn-roll-through"),
         BACKGROUND,
         through(BACKGROUND, "background-through"),
         CHECKPOINT,
@@ -138,7 +140,10 @@ const HALVES: Scope = Scope { name: "halves", frame_blocks: 2, content: Content:
 /// A frame goes to another segment, behind the one that says so.
 const ROLL: Scope = Scope { name: "roll", appends: 4, before: 11, ..FLUSHED };
 
-/// The same, with the segments and footers that this asks for.
+/// The same, with torn frames.
+const TORN_ROLL: Scope = Scope { name: "torn-roll", tears: true, content: Content::Other, ..ROLL };
+
+/// As the roll, with the segments and footers that this asks for.
 const BACKGROUND: Scope = Scope { name: "background", appends: 3, bursts: false, background: true, ..ROLL };
 
 /// A checkpoint is made meanwhile.
