@@ -16,5 +16,6 @@ pub mod log;
 pub mod model;
 mod partition;
 pub mod producer;
+mod retention;
 pub mod shard;
 pub mod store;

@@ -70,8 +70,8 @@ pub const CHECKPOINT_SLICE_ROWS: usize = 4096;
 pub const CHECKPOINT_SIZE_MIN: u64 = 4096;
 
 /// What an entry adds to a checkpoint at most, beside its payload where that becomes state: a row, a root, a stream; a
-/// partition, its producer, a batch of that; the envelope of a slice. Bytes.
-pub const CHECKPOINT_ENTRY_GROWTH: u64 = 256;
+/// partition, a mark of it, its producer, a batch of that; the envelope of a slice. Bytes.
+pub const CHECKPOINT_ENTRY_GROWTH: u64 = 320;
 
 /// What a segment adds to a checkpoint at most. Bytes.
 pub const CHECKPOINT_SEGMENT_GROWTH: u64 = 128;
@@ -194,6 +194,27 @@ pub const FRAME_COMPANIONS_SIZE: usize = 1024;
 
 /// Deleted partitions that one frame names.
 pub const FRAME_DELETIONS_MAX: usize = 256;
+
+/// Time after which a frame with records tells the log's clock again: no more passes between what it tells and the append.
+pub const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time without a step after which the wall clock is believed what it says of the time between two starts.
+pub const CLOCK_BELIEF_DELAY: Duration = Duration::from_secs(600);
+
+/// Smallest difference between wall clock and monotonic clock, from one look to the next, that is a step.
+pub const CLOCK_STEP_MIN: Duration = Duration::from_millis(500);
+
+/// Batches' ends by which a partition remembers when its records were appended.
+pub const TIMELINE_MARKS_MAX: usize = 32;
+
+/// Time between two looks for records to let go.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Part of a limit in bytes that a partition exceeds before it is looked at at once.
+pub const RETENTION_EXCESS: u64 = 8;
+
+/// Log starts that one frame raises to let go of records.
+pub const FRAME_LOG_STARTS_MAX: usize = 256;
 
 /// Longest name of a state store or stream task. Bytes.
 pub const STORE_NAME_SIZE_MAX: usize = 1024;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thalweg_engine::catalog::{
     Applied, Catalog, CatalogAnswer, CatalogChange, CatalogError, CatalogRequest, CatalogVersion, Change,
-    Partition, PlacementEpoch, Topic, TopicSettings,
+    Partition, PlacementEpoch, Retention, Topic, TopicSettings,
 };
 use thalweg_engine::limits::{PRODUCER_ID_BLOCK, TOPIC_PARTITIONS_MAX};
 use thalweg_engine::model::{PartitionId, ProducerId, ShardId, TopicId, TopicName};
@@ -35,12 +35,12 @@ fn the_layout_of_a_change_is_pinned() {
             shard: ShardId(0x000b),
             epoch: PlacementEpoch(0x0c0d_0e0f),
         }],
-        settings: TopicSettings { internal: true },
+        settings: TopicSettings { internal: true, retention: Retention { ms: Some(0x1112), bytes: None } },
     };
     let change = CatalogChange { version: CatalogVersion(9), change: Change::TopicCreated(topic) };
     #[rustfmt::skip]
     let golden: Vec<u8> = [
-        &[32, 0, 1, 0, 60, 0, 0, 0][..],      // envelope: type, version, size
+        &[32, 0, 2, 0, 76, 0, 0, 0][..],      // envelope: type, version, size
         b"words-by-key",                      // name
         &[8, 7, 6, 5, 4, 3, 2, 1],            // partition: id
         &[0x0b, 0x00], &[0x0f, 0x0e, 0x0d, 0x0c], // its shard, its epoch
@@ -50,6 +50,8 @@ fn the_layout_of_a_change_is_pinned() {
         &[0x8c, 0, 0, 0], &[0xd5, 0xff, 0xff, 0xff], // name: length and where
         &[0xd9, 0xff, 0xff, 0xff], &[1, 0, 0, 0],    // partitions: where and how many
         &[1],                                 // internal
+        &[0x12, 0x11, 0, 0, 0, 0, 0, 0],      // retention: milliseconds
+        &[0xff; 8],                           // and bytes
     ]
     .concat();
     assert_eq!(change.encode(), golden);
@@ -62,6 +64,7 @@ fn changes_and_answers_follow_the_oracle_and_ids_are_never_reused() {
         let mut prng = Prng::new(seed);
         let mut catalog = Catalog::default();
         let mut copy = Catalog::default();
+        let mut settings_of: BTreeMap<TopicName, TopicSettings> = BTreeMap::new();
         let mut oracle: BTreeMap<TopicName, Vec<PartitionId>> = BTreeMap::new();
         let mut topics_given = BTreeSet::new();
         let mut partitions_given = BTreeSet::new();
@@ -69,14 +72,13 @@ fn changes_and_answers_follow_the_oracle_and_ids_are_never_reused() {
         for _ in 0..60 {
             let text = name(&format!("t{}", prng.below(6)));
             let count = prng.below(6) as u32;
-            let request = match prng.below(4) {
-                0 => CatalogRequest::CreateTopic {
-                    name: text.clone(),
-                    partitions: count,
-                    settings: TopicSettings { internal: prng.below(2) == 0 },
-                },
+            let retention = Retention { ms: Some(prng.below(9)), bytes: (count > 2).then_some(7) };
+            let asked = TopicSettings { internal: prng.below(2) == 0, retention };
+            let request = match prng.below(5) {
+                0 => CatalogRequest::CreateTopic { name: text.clone(), partitions: count, settings: asked },
                 1 => CatalogRequest::DeleteTopic { name: text.clone() },
                 2 => CatalogRequest::AddPartitions { name: text.clone(), total: count },
+                3 => CatalogRequest::AlterTopic { name: text.clone(), settings: asked },
                 _ => CatalogRequest::ProducerIds,
             };
             let version = catalog.version();
@@ -96,9 +98,21 @@ fn changes_and_answers_follow_the_oracle_and_ids_are_never_reused() {
                     let ids: Vec<_> = topic.partitions.iter().map(|partition| partition.id).collect();
                     assert_eq!(ids.len(), count as usize);
                     assert!(ids.iter().all(|id| partitions_given.insert(*id)));
+                    settings_of.insert(text.clone(), *settings);
                     oracle.insert(text, ids);
                 }
-                (CatalogRequest::DeleteTopic { .. } | CatalogRequest::AddPartitions { .. }, None) => {
+                (CatalogRequest::AlterTopic { settings, .. }, Some(ids)) => {
+                    let Ok(CatalogAnswer::Topic(topic)) = answer else { panic!("{answer:?}") };
+                    let known = settings_of.get_mut(&text).unwrap();
+                    *known = TopicSettings { internal: known.internal, ..*settings };
+                    assert_eq!((topic.settings, topic.partitions.len()), (*known, ids.len()));
+                }
+                (
+                    CatalogRequest::DeleteTopic { .. }
+                    | CatalogRequest::AddPartitions { .. }
+                    | CatalogRequest::AlterTopic { .. },
+                    None,
+                ) => {
                     assert_eq!(answer, Err(CatalogError::Unknown { name: text }));
                 }
                 (CatalogRequest::DeleteTopic { .. }, Some(_)) => {
@@ -138,6 +152,7 @@ fn changes_and_answers_follow_the_oracle_and_ids_are_never_reused() {
             .collect();
         assert_eq!(found, oracle, "seed {seed}");
         for topic in copy.topics() {
+            assert_eq!(topic.settings, settings_of[&topic.name], "seed {seed}");
             for (index, partition) in topic.partitions.iter().enumerate() {
                 assert_eq!(u64::from(partition.shard.0), (topic.id.0 + index as u64) % 3);
                 assert_eq!(copy.placement(partition.id), Some(partition.shard));

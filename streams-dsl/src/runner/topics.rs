@@ -40,8 +40,13 @@ pub(super) async fn resolve<R: Runtime>(
                 return Err(StartError::UnknownTopic { topic: sink.clone() });
             }
             let partitions = options.repartition_partitions.filter(|_| is_internal).unwrap_or(partitions);
-            let topic =
-                find_or_make(client, sink, partitions, TopicSettings { internal: is_internal }).await?;
+            let topic = find_or_make(
+                client,
+                sink,
+                partitions,
+                TopicSettings { internal: is_internal, ..TopicSettings::default() },
+            )
+            .await?;
             topics.insert(sink.clone(), topic);
         }
     }

@@ -151,6 +151,18 @@ pub fn topic_name(text: &str) -> Result<TopicName, Failure> {
     TopicName::new(text).map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))
 }
 
+/// Partition `index` of `topic`.
+///
+/// # Errors
+/// A [`Failure`] if it does not exist.
+pub fn partition_of(topic: &Topic, index: u32) -> Result<&Partition, Failure> {
+    let count = topic.partitions.len();
+    topic.partitions.get(index as usize).ok_or_else(|| {
+        let message = format!("partition {index} does not exist; {} has {count}", topic.name);
+        Failure::new(ExitCode::NotFound, message)
+    })
+}
+
 /// The topic of this name.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use thalweg_archive::{Kind, deserialize, encode, view};
 
 use super::{
     Catalog, CatalogChange, CatalogDecodeError, CatalogVersion, Change, Partition, PlacementEpoch,
-    ProducerIdBlock, Topic, TopicSettings,
+    ProducerIdBlock, Retention, Topic, TopicSettings,
 };
 use crate::limits::{SHARDS_MAX, TOPIC_PARTITIONS_MAX};
 use crate::model::{PartitionId, ProducerId, ShardId, TopicId, TopicName};
@@ -18,53 +18,66 @@ pub struct PartitionV1 {
     epoch: u32,
 }
 
-/// A topic, version 1.
+/// A topic, version 2.
 #[derive(Archive, Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct TopicV1 {
+pub struct TopicV2 {
     id: u64,
     name: String,
     partitions: Vec<PartitionV1>,
-    internal: bool,
+    settings: SettingsV1,
 }
 
-/// What a change changes, version 1.
+/// How a topic behaves, version 1.
+#[derive(Archive, Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SettingsV1 {
+    internal: bool,
+    retention_ms: u64,
+    retention_bytes: u64,
+}
+
+/// No limit.
+const UNLIMITED: u64 = u64::MAX;
+
+/// What a change changes, version 2.
 #[derive(Archive, Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub enum ChangeV1 {
+pub enum ChangeV2 {
     /// A topic was made.
-    TopicCreated(TopicV1),
+    TopicCreated(TopicV2),
     /// A topic was deleted.
     TopicDeleted(u64),
     /// A topic was given more partitions.
     PartitionsAdded(u64, Vec<PartitionV1>),
     /// Producer ids were set aside: the first, and how many.
     ProducerIds(u64, u32),
+    /// A topic was given other settings.
+    SettingsChanged(u64, SettingsV1),
 }
 
-/// One change of the catalog, version 1: payload of a frame's entry.
+/// One change of the catalog, version 2: payload of a frame's entry.
 #[derive(Archive, Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct CatalogChangeV1 {
+pub struct CatalogChangeV2 {
     version: u64,
-    change: ChangeV1,
+    change: ChangeV2,
 }
 
-impl Kind for CatalogChangeV1 {
+impl Kind for CatalogChangeV2 {
     const TYPE: u16 = 32;
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
 }
 
-/// The whole catalog, version 1.
+/// The whole catalog, version 2.
 #[derive(Archive, Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct CatalogV1 {
+pub struct CatalogV2 {
     version: u64,
     next_topic: u64,
     next_partition: u64,
     next_producer: u64,
-    topics: Vec<TopicV1>,
+    topics: Vec<TopicV2>,
 }
 
-impl Kind for CatalogV1 {
+impl Kind for CatalogV2 {
     const TYPE: u16 = 33;
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
 }
 
 impl From<&Partition> for PartitionV1 {
@@ -73,15 +86,31 @@ impl From<&Partition> for PartitionV1 {
     }
 }
 
-impl From<&Topic> for TopicV1 {
+impl From<&Topic> for TopicV2 {
     fn from(topic: &Topic) -> Self {
         Self {
             id: topic.id.0,
             name: topic.name.as_str().to_owned(),
             partitions: topic.partitions.iter().map(PartitionV1::from).collect(),
-            internal: topic.settings.internal,
+            settings: (&topic.settings).into(),
         }
     }
+}
+
+impl From<&TopicSettings> for SettingsV1 {
+    fn from(settings: &TopicSettings) -> Self {
+        Self {
+            internal: settings.internal,
+            retention_ms: settings.retention.ms.unwrap_or(UNLIMITED),
+            retention_bytes: settings.retention.bytes.unwrap_or(UNLIMITED),
+        }
+    }
+}
+
+fn settings_of(archived: SettingsV1) -> TopicSettings {
+    let limit = |value| (value != UNLIMITED).then_some(value);
+    let retention = Retention { ms: limit(archived.retention_ms), bytes: limit(archived.retention_bytes) };
+    TopicSettings { internal: archived.internal, retention }
 }
 
 fn contradiction<T>(what: &'static str) -> Result<T, CatalogDecodeError> {
@@ -103,13 +132,13 @@ fn partitions_of(archived: Vec<PartitionV1>) -> Result<Vec<Partition>, CatalogDe
     Ok(archived.into_iter().map(partition).collect())
 }
 
-fn topic_of(archived: TopicV1) -> Result<Topic, CatalogDecodeError> {
+fn topic_of(archived: TopicV2) -> Result<Topic, CatalogDecodeError> {
     let Ok(name) = TopicName::new(&archived.name) else { return contradiction("name of a topic") };
     Ok(Topic {
         id: TopicId(archived.id),
         name,
         partitions: partitions_of(archived.partitions)?,
-        settings: TopicSettings { internal: archived.internal },
+        settings: settings_of(archived.settings),
     })
 }
 
@@ -118,14 +147,17 @@ impl CatalogChange {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let change = match &self.change {
-            Change::TopicCreated(topic) => ChangeV1::TopicCreated(topic.into()),
-            Change::TopicDeleted { topic } => ChangeV1::TopicDeleted(topic.0),
+            Change::TopicCreated(topic) => ChangeV2::TopicCreated(topic.into()),
+            Change::TopicDeleted { topic } => ChangeV2::TopicDeleted(topic.0),
             Change::PartitionsAdded { topic, partitions } => {
-                ChangeV1::PartitionsAdded(topic.0, partitions.iter().map(PartitionV1::from).collect())
+                ChangeV2::PartitionsAdded(topic.0, partitions.iter().map(PartitionV1::from).collect())
             }
-            Change::ProducerIds(block) => ChangeV1::ProducerIds(block.first.0, block.count),
+            Change::ProducerIds(block) => ChangeV2::ProducerIds(block.first.0, block.count),
+            Change::SettingsChanged { topic, settings } => {
+                ChangeV2::SettingsChanged(topic.0, settings.into())
+            }
         };
-        encode(&CatalogChangeV1 { version: self.version.0, change })
+        encode(&CatalogChangeV2 { version: self.version.0, change })
     }
 
     /// Reads what [`CatalogChange::encode`] wrote.
@@ -133,15 +165,18 @@ impl CatalogChange {
     /// # Errors
     /// [`CatalogDecodeError`], for any other bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, CatalogDecodeError> {
-        let archived: CatalogChangeV1 = deserialize(view::<CatalogChangeV1>(bytes)?);
+        let archived: CatalogChangeV2 = deserialize(view::<CatalogChangeV2>(bytes)?);
         let change = match archived.change {
-            ChangeV1::TopicCreated(topic) => Change::TopicCreated(topic_of(topic)?),
-            ChangeV1::TopicDeleted(topic) => Change::TopicDeleted { topic: TopicId(topic) },
-            ChangeV1::PartitionsAdded(topic, partitions) => {
+            ChangeV2::TopicCreated(topic) => Change::TopicCreated(topic_of(topic)?),
+            ChangeV2::TopicDeleted(topic) => Change::TopicDeleted { topic: TopicId(topic) },
+            ChangeV2::PartitionsAdded(topic, partitions) => {
                 Change::PartitionsAdded { topic: TopicId(topic), partitions: partitions_of(partitions)? }
             }
-            ChangeV1::ProducerIds(first, count) => {
+            ChangeV2::ProducerIds(first, count) => {
                 Change::ProducerIds(ProducerIdBlock { first: ProducerId(first), count })
+            }
+            ChangeV2::SettingsChanged(topic, settings) => {
+                Change::SettingsChanged { topic: TopicId(topic), settings: settings_of(settings) }
             }
         };
         Ok(Self { version: CatalogVersion(archived.version), change })
@@ -152,12 +187,12 @@ impl Catalog {
     /// Envelope and archive of the whole catalog.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        encode(&CatalogV1 {
+        encode(&CatalogV2 {
             version: self.version.0,
             next_topic: self.next_topic.0,
             next_partition: self.next_partition.0,
             next_producer: self.next_producer.0,
-            topics: self.topics().map(TopicV1::from).collect(),
+            topics: self.topics().map(TopicV2::from).collect(),
         })
     }
 
@@ -166,7 +201,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogDecodeError`], for any other bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, CatalogDecodeError> {
-        let archived: CatalogV1 = deserialize(view::<CatalogV1>(bytes)?);
+        let archived: CatalogV2 = deserialize(view::<CatalogV2>(bytes)?);
         let mut catalog = Self {
             version: CatalogVersion(archived.version),
             next_topic: TopicId(archived.next_topic),

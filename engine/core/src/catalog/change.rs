@@ -41,6 +41,13 @@ pub enum CatalogRequest {
         /// Number of partitions that it has afterwards.
         total: u32,
     },
+    /// Give a topic other settings.
+    AlterTopic {
+        /// Its name.
+        name: TopicName,
+        /// All its settings from now on, but for [`TopicSettings::internal`], which stays what it is.
+        settings: TopicSettings,
+    },
     /// Set producer ids aside for the asking shard.
     ProducerIds,
 }
@@ -82,4 +89,11 @@ pub enum Change {
     },
     /// Producer ids were set aside.
     ProducerIds(ProducerIdBlock),
+    /// A topic was given other settings.
+    SettingsChanged {
+        /// The topic.
+        topic: TopicId,
+        /// All its settings.
+        settings: TopicSettings,
+    },
 }

@@ -11,8 +11,8 @@ mod error;
 mod state;
 mod topic;
 
-pub use archive::{CatalogChangeV1, CatalogV1};
+pub use archive::{CatalogChangeV2, CatalogV2};
 pub use change::{CatalogAnswer, CatalogChange, CatalogRequest, CatalogVersion, Change, ProducerIdBlock};
 pub use error::{CatalogDecodeError, CatalogError};
 pub use state::{Applied, Catalog};
-pub use topic::{Partition, PlacementEpoch, Topic, TopicSettings};
+pub use topic::{Partition, PlacementEpoch, Retention, Topic, TopicSettings};

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::{
     CatalogAnswer, CatalogChange, CatalogError, CatalogRequest, CatalogVersion, Change, Partition,
-    PlacementEpoch, ProducerIdBlock, Topic,
+    PlacementEpoch, ProducerIdBlock, Topic, TopicSettings,
 };
 use crate::limits::{CATALOG_PARTITIONS_MAX, PRODUCER_ID_BLOCK, TOPIC_PARTITIONS_MAX};
 use crate::model::{PartitionId, ProducerId, ShardId, TopicId, TopicName};
@@ -93,6 +93,11 @@ impl Catalog {
                 let partitions = self.place(topic.id, current, *total, shards)?;
                 Change::PartitionsAdded { topic: topic.id, partitions }
             }
+            CatalogRequest::AlterTopic { name, settings } => {
+                let topic = self.known(name)?;
+                let settings = TopicSettings { internal: topic.settings.internal, ..*settings };
+                Change::SettingsChanged { topic: topic.id, settings }
+            }
             CatalogRequest::ProducerIds => {
                 Change::ProducerIds(ProducerIdBlock { first: self.next_producer, count: PRODUCER_ID_BLOCK })
             }
@@ -111,6 +116,9 @@ impl Catalog {
                 let mut topic = known(topic);
                 topic.partitions.extend_from_slice(partitions);
                 CatalogAnswer::Topic(topic)
+            }
+            Change::SettingsChanged { topic, settings } => {
+                CatalogAnswer::Topic(Topic { settings: *settings, ..known(topic) })
             }
             Change::ProducerIds(block) => CatalogAnswer::ProducerIds(*block),
         }
@@ -154,6 +162,10 @@ impl Catalog {
                 topic.partitions.extend_from_slice(partitions);
                 self.placement.extend(partitions.iter().map(|partition| (partition.id, partition.shard)));
                 self.raise_next_partition(partitions);
+            }
+            Change::SettingsChanged { topic, settings } => {
+                let Some(name) = self.names.get(topic) else { return false };
+                self.by_name.get_mut(name).expect("every name has its topic").settings = *settings;
             }
             Change::ProducerIds(block) => {
                 if block.first < self.next_producer {

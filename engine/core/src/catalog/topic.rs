@@ -23,6 +23,29 @@ pub struct Partition {
 pub struct TopicSettings {
     /// Made by Thalweg for its own use (repartitioning); not shown to users unless they ask.
     pub internal: bool,
+    /// How long its records are kept.
+    pub retention: Retention,
+}
+
+/// How long the records of a topic are kept; by default for ever. Where both limits are set, each lets go of records.
+///
+/// Records go from the front of a partition, in whole batches. None goes before its limit is reached; some stay longer: at
+/// most an eighth of the limit, a batch, and the few seconds that pass between two looks.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Retention {
+    /// Milliseconds since their append that records are kept. The shard's own clock counts them, which no step of the wall
+    /// clock moves; what the records are stamped with does not matter.
+    pub ms: Option<u64>,
+    /// Bytes of batches, as they are stored, that are kept in each partition.
+    pub bytes: Option<u64>,
+}
+
+impl Retention {
+    /// Whether some records are let go.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.ms.is_some() || self.bytes.is_some()
+    }
 }
 
 /// A topic.

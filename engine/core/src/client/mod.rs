@@ -5,7 +5,7 @@ mod error;
 mod shard_client;
 mod types;
 
-pub use crate::catalog::{CatalogError, Partition, Topic, TopicSettings};
+pub use crate::catalog::{CatalogError, Partition, Retention, Topic, TopicSettings};
 pub use commit::Commit;
 pub use error::{AppendError, CommitError, NameStoreError, ReadError, SetLogStartError};
 pub use shard_client::{FetchedBatch, ShardClient};

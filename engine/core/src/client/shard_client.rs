@@ -162,6 +162,19 @@ impl<R: Runtime> ShardClient<R> {
         self.change(CatalogRequest::AddPartitions { name: name.clone(), total }).await
     }
 
+    /// Gives a topic other settings: all of `settings`, but for [`TopicSettings::internal`], which stays what it is. On
+    /// return every shard knows them.
+    ///
+    /// # Errors
+    /// As [`ShardClient::create_topic`].
+    pub async fn alter_topic(
+        &self,
+        name: &TopicName,
+        settings: TopicSettings,
+    ) -> Result<Topic, CatalogError> {
+        self.change(CatalogRequest::AlterTopic { name: name.clone(), settings }).await
+    }
+
     async fn change(&self, request: CatalogRequest) -> Result<Topic, CatalogError> {
         match self.shard.change_catalog(request).await? {
             CatalogAnswer::Topic(topic) => Ok(topic),

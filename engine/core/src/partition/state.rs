@@ -1,7 +1,10 @@
 //! The state of one partition.
 
+use crate::catalog::Retention;
+use crate::limits::RETENTION_EXCESS;
 use crate::model::{Offset, ProducerStamp};
 use crate::producer::ProducerTable;
+use crate::retention::Timeline;
 use crate::shard::Waiters;
 
 /// Committed state of one partition, a fold over its batches, and the offset that the next batch is given,
@@ -17,6 +20,12 @@ pub(crate) struct PartitionState {
     /// The catalog knows it no more; its data is still to be let go.
     pub(crate) deleted: bool,
     pub(crate) producers: ProducerTable,
+    /// How long its records are kept, as the catalog says.
+    pub(crate) retention: Retention,
+    /// When they were appended.
+    pub(crate) timeline: Timeline,
+    /// Bytes of all batches from which on a look at the limit is asked for at once.
+    pub(crate) look_at: u64,
     /// Tasks that wait for records.
     pub(crate) waiters: Waiters,
 }
@@ -36,8 +45,29 @@ impl PartitionState {
         true
     }
 
+    /// Whether the limit in bytes is exceeded by so much that records go at once; it is said again only when there are
+    /// more.
+    pub(crate) fn is_look_urgent(&mut self) -> bool {
+        let Some(limit) = self.retention.bytes else { return false };
+        let kept = self.timeline.bytes();
+        let excess = limit / RETENTION_EXCESS;
+        let urgent = kept > (limit + excess).max(self.look_at);
+        if urgent {
+            self.look_at = kept + excess.max(1);
+        }
+        urgent
+    }
+
+    /// The log start that the limits allow at `now`, by the log's clock; `None` if it is the one there is.
+    pub(crate) fn start_by_retention(&self, now: u64) -> Option<Offset> {
+        let limited = self.retention.is_limited() && !self.deleted;
+        limited.then(|| self.timeline.start_by(&self.retention, now)).flatten()
+    }
+
     /// Takes in a committed log start.
     pub(crate) fn start_raised(&mut self, start: Offset) {
         self.start = self.start.max(start);
+        self.timeline.start_raised(start);
+        self.look_at = 0;
     }
 }

@@ -65,7 +65,7 @@ impl<R: Runtime> Shard<R> {
         };
         if applied != Applied::Gap {
             self.inner.send_reply(from, token, Reply::CatalogDelta);
-            self.delete_partitions();
+            self.settle_catalog();
             return;
         }
         self.inner.runtime.mark("catalog-gap");
@@ -77,8 +77,10 @@ impl<R: Runtime> Shard<R> {
         });
     }
 
-    /// Writes that the data of deleted partitions may go, in a task of its own.
-    pub(super) fn delete_partitions(&self) {
+    /// Begins what the catalog makes due: writes that the data of deleted partitions may go, in a task of its own, and
+    /// lets go of records.
+    pub(super) fn settle_catalog(&self) {
+        self.begin_retention();
         if !self.inner.state.borrow().to_delete.is_empty() {
             let inner = Rc::clone(&self.inner);
             self.inner.runtime.spawn(Priority::Background, inner.write_deletions());
@@ -110,7 +112,7 @@ impl<R: Runtime> Inner<R> {
         let (sequence, ()) = self.submit::<_, CatalogError>(|inner| inner.submit_plain(&[draft])).await?;
         self.committed::<CatalogError>(sequence).await?;
         let everywhere = self.tell_everyone(change.version, &payload).await;
-        self.write_deletions_soon();
+        self.settle_catalog();
         if everywhere { Ok(answer) } else { Err(CatalogError::Closed) }
     }
 
@@ -138,8 +140,8 @@ impl<R: Runtime> Inner<R> {
         everywhere
     }
 
-    fn write_deletions_soon(self: &Rc<Self>) {
-        Shard { inner: Rc::clone(self) }.delete_partitions();
+    fn settle_catalog(self: &Rc<Self>) {
+        Shard { inner: Rc::clone(self) }.settle_catalog();
     }
 
     /// Makes this shard's copy of the catalog one that is `enough`, as the writer's is.
@@ -173,7 +175,7 @@ impl<R: Runtime> Inner<R> {
         }
         assert!(enough(&state.catalog), "the writer's catalog has what another shard knows of it");
         drop(state);
-        self.write_deletions_soon();
+        self.settle_catalog();
         Ok(())
     }
 

@@ -8,9 +8,10 @@ use super::calls::Calls;
 use super::state::ShardState;
 use super::wake::Turnstile;
 use super::{MeshMessage, Reply};
-use crate::io::{Mesh, Runtime};
+use crate::io::{Mesh, Monotonic, Runtime};
 use crate::log::{Log, LogStatus};
 use crate::model::ShardId;
+use crate::retention::LogClock;
 
 /// One shard: cheap to clone, belongs to one executor thread.
 pub struct Shard<R: Runtime> {
@@ -38,6 +39,11 @@ pub(super) struct Inner<R: Runtime> {
     pub(super) calls: RefCell<Calls>,
     pub(super) closing: Cell<bool>,
     pub(super) outbox_trim_delay: Cell<Duration>,
+    pub(super) clock: RefCell<LogClock>,
+    /// When a frame of this start told the clock last.
+    pub(super) clock_told: Cell<Option<Monotonic>>,
+    /// The task that lets go of records runs.
+    pub(super) retains: Cell<bool>,
     /// Largest batch that fits into a frame with what may travel with it. Bytes.
     pub(super) batch_limit: usize,
     /// Producer ids of this shard's block that are left: the next, and behind the last.
@@ -121,6 +127,7 @@ impl<R: Runtime> Inner<R> {
         for outbox in state.outboxes.values_mut() {
             outbox.waiters.wake_all();
         }
+        state.retaining.give();
         drop(state);
         self.calls.borrow_mut().close();
     }

@@ -15,6 +15,7 @@ mod message;
 mod open;
 mod outbox;
 mod read;
+mod retention;
 mod route;
 mod serve;
 mod slices;

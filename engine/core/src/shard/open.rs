@@ -14,6 +14,7 @@ use crate::limits::{BATCH_SIZE_MAX, FRAME_COMPANIONS_SIZE, OUTBOX_TRIM_DELAY_DEF
 use crate::log::format::FRAME_HEADER_SIZE;
 use crate::log::{self, Log, LogOptions, RecoveryReport};
 use crate::model::{PartitionId, ShardId};
+use crate::retention::LogClock;
 
 /// How a shard is set up.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -81,6 +82,8 @@ impl<R: Runtime> Shard<R> {
                 return Err(error.into());
             }
         };
+        let last = state.borrow().clock;
+        let clock = LogClock::begin(last, runtime.now(), runtime.wall_clock());
         let shard = Self {
             inner: Rc::new(Inner {
                 runtime,
@@ -94,6 +97,9 @@ impl<R: Runtime> Shard<R> {
                 calls: RefCell::new(Calls::new(shards)),
                 closing: Cell::new(false),
                 outbox_trim_delay: Cell::new(OUTBOX_TRIM_DELAY_DEFAULT),
+                clock: RefCell::new(clock),
+                clock_told: Cell::new(None),
+                retains: Cell::new(false),
                 batch_limit: room.min(BATCH_SIZE_MAX),
                 producer_ids: Cell::new((0, 0)),
                 producer_turns: Turnstile::default(),
@@ -124,7 +130,7 @@ impl<R: Runtime> Shard<R> {
             inner.log.close().await;
             return Err(OpenError::CatalogOlder { shard: inner.shard, partition });
         }
-        self.delete_partitions();
+        self.settle_catalog();
         for source in inner.others() {
             inner.runtime.spawn(Priority::Foreground, self.clone().pull_outbox(source));
         }

@@ -10,13 +10,16 @@ use rkyv::{Archive, Deserialize, Serialize};
 use thalweg_archive::{Envelope, Kind, deserialize, encode_into, view};
 
 use super::state::ShardState;
-use crate::catalog::{Catalog, CatalogV1};
+use crate::catalog::{Catalog, CatalogV2};
 use crate::io::Runtime;
-use crate::limits::SLICE_SIZE_TARGET;
+use crate::limits::{SLICE_SIZE_TARGET, TIMELINE_MARKS_MAX};
 use crate::log::RestoreError;
-use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, RecordSequence, ShardId, StoreId};
+use crate::model::{
+    Offset, PartitionId, ProducerEpoch, ProducerId, RecordSequence, ShardId, StoreId, Timestamp,
+};
 use crate::partition::PartitionState;
 use crate::producer::{ProducerTable, WindowRow};
+use crate::retention::{ClockReading, Mark, Timeline};
 use crate::store::{Cursor, StoreRowsV1};
 
 /// Rows of one slice where rows are small and of one size.
@@ -51,28 +54,41 @@ pub(super) struct WindowV1 {
     batches: Vec<(u32, u32, u64)>,
 }
 
-/// A partition, version 1.
+/// A mark of a timeline: end, bytes, appended.
+type MarkV1 = (u64, u64, u64);
+
+/// A partition, version 2.
 #[derive(Archive, Clone, Debug, Deserialize, Serialize)]
-pub(super) struct PartitionRowV1 {
+pub(super) struct PartitionRowV2 {
     partition: u64,
     start: u64,
     end: u64,
     producers: Vec<WindowV1>,
+    begin: MarkV1,
+    marks: Vec<MarkV1>,
 }
 
-/// Partitions, version 1.
+/// The log's clock, version 1.
+#[derive(Archive, Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub(super) struct ClockV1 {
+    log_ms: u64,
+    believed: i64,
+    seen: i64,
+}
+
+/// Partitions, version 2.
 #[derive(Archive, Clone, Debug, Default, Deserialize, Serialize)]
-pub(super) struct PartitionsV1 {
-    partitions: Vec<PartitionRowV1>,
+pub(super) struct PartitionsV2 {
+    partitions: Vec<PartitionRowV2>,
 }
 
 macro_rules! kinds {
-    ($($name:ident = $kind:literal),*) => { $(impl Kind for $name {
+    ($($name:ident = $kind:literal, $version:literal);*) => { $(impl Kind for $name {
         const TYPE: u16 = $kind;
-        const VERSION: u16 = 1;
+        const VERSION: u16 = $version;
     })* };
 }
-kinds!(PartitionsV1 = 35, OutboxesV1 = 36, NamesV1 = 37, InputsV1 = 38);
+kinds!(PartitionsV2 = 35, 2; OutboxesV1 = 36, 1; NamesV1 = 37, 1; InputsV1 = 38, 1; ClockV1 = 39, 1);
 
 /// How far the slices of a checkpoint have been taken.
 #[derive(Debug, Default)]
@@ -90,6 +106,7 @@ pub(super) struct Walk {
 enum Stage {
     #[default]
     Catalog,
+    Clock,
     Outboxes,
     Names,
     Inputs,
@@ -113,6 +130,7 @@ impl Walk {
             let size = out.len();
             match self.stage {
                 Stage::Catalog => self.catalog(state, out),
+                Stage::Clock => self.clock(state, out),
                 Stage::Outboxes => self.outboxes(state, out),
                 Stage::Names => self.names(state, out),
                 Stage::Inputs => self.inputs(state, out),
@@ -127,10 +145,17 @@ impl Walk {
     }
 
     fn catalog<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
-        self.stage = Stage::Outboxes;
+        self.stage = Stage::Clock;
         // The others ask the writer for its copy at every start.
         if state.shard == ShardId(0) {
             out.extend_from_slice(&state.catalog.encode());
+        }
+    }
+
+    fn clock<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
+        self.stage = Stage::Outboxes;
+        if let Some(ClockReading { log_ms, believed, seen }) = state.clock {
+            encode_into(&ClockV1 { log_ms, believed: believed.0, seen: seen.0 }, out);
         }
     }
 
@@ -174,12 +199,12 @@ impl Walk {
     }
 
     fn partitions<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
-        let mut slice = PartitionsV1::default();
+        let mut slice = PartitionsV2::default();
         let mut size = 0;
         for (id, partition) in state.partitions.range(after(self.partition.as_ref())) {
             let row = partition_row(*id, partition);
             let batches: usize = row.producers.iter().map(|window| 18 + 16 * window.batches.len()).sum();
-            size += 32 + batches;
+            size += 64 + batches + 24 * row.marks.len();
             slice.partitions.push(row);
             if size >= SLICE_SIZE_TARGET {
                 break;
@@ -224,18 +249,36 @@ impl Walk {
     }
 }
 
-fn partition_row(id: PartitionId, partition: &PartitionState) -> PartitionRowV1 {
+fn partition_row(id: PartitionId, partition: &PartitionState) -> PartitionRowV2 {
     let window = |row: WindowRow| WindowV1 {
         producer: row.producer.0,
         epoch: row.epoch.0,
         batches: row.batches.iter().map(|(first, count, base)| (first.0, *count, base.0)).collect(),
     };
-    PartitionRowV1 {
+    let mark = |mark: &Mark| (mark.end.0, mark.bytes, mark.appended);
+    PartitionRowV2 {
         partition: id.0,
         start: partition.start.0,
         end: partition.end.0,
         producers: partition.producers.rows().map(window).collect(),
+        begin: mark(&partition.timeline.begin),
+        marks: partition.timeline.marks.iter().map(mark).collect(),
     }
+}
+
+/// `None` if the marks do not rise, or do not end where the partition does.
+fn timeline_of(begin: MarkV1, marks: &[MarkV1], end: Offset) -> Option<Timeline> {
+    let mark = |(end, bytes, appended): MarkV1| Mark { end: Offset(end), bytes, appended };
+    let all: VecDeque<Mark> = marks.iter().map(|row| mark(*row)).collect();
+    let mut before = begin;
+    for row in marks {
+        if row.0 <= before.0 || row.1 < before.1 || row.2 < before.2 {
+            return None;
+        }
+        before = *row;
+    }
+    (before.0 <= end.0 && all.len() <= TIMELINE_MARKS_MAX)
+        .then_some(Timeline { begin: mark(begin), marks: all })
 }
 
 fn contradiction<T>(what: &'static str) -> Result<T, RestoreError> {
@@ -247,7 +290,7 @@ impl<R: Runtime> ShardState<R> {
     pub(super) fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
         let Envelope { kind, version, .. } = Envelope::read(bytes)?;
         match (kind, version) {
-            (CatalogV1::TYPE, CatalogV1::VERSION) => {
+            (CatalogV2::TYPE, CatalogV2::VERSION) => {
                 let Ok(catalog) = Catalog::decode(bytes) else { return contradiction("the catalog") };
                 self.catalog = catalog;
             }
@@ -258,7 +301,12 @@ impl<R: Runtime> ShardState<R> {
                 let rows = slice.inputs.into_iter();
                 self.inputs.extend(rows.map(|(task, id, at)| ((StoreId(task), PartitionId(id)), Offset(at))));
             }
-            (PartitionsV1::TYPE, PartitionsV1::VERSION) => self.restore_partitions(bytes)?,
+            (ClockV1::TYPE, ClockV1::VERSION) => {
+                let ClockV1 { log_ms, believed, seen } = deserialize(view::<ClockV1>(bytes)?);
+                self.clock =
+                    Some(ClockReading { log_ms, believed: Timestamp(believed), seen: Timestamp(seen) });
+            }
+            (PartitionsV2::TYPE, PartitionsV2::VERSION) => self.restore_partitions(bytes)?,
             (StoreRowsV1::TYPE, StoreRowsV1::VERSION) => {
                 let rows = view::<StoreRowsV1>(bytes)?;
                 let table = self.stores.entry(StoreId(rows.store.to_native())).or_default();
@@ -300,7 +348,7 @@ impl<R: Runtime> ShardState<R> {
     }
 
     fn restore_partitions(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
-        let slice: PartitionsV1 = deserialize(view::<PartitionsV1>(bytes)?);
+        let slice: PartitionsV2 = deserialize(view::<PartitionsV2>(bytes)?);
         for row in slice.partitions {
             if row.start > row.end {
                 return contradiction("a partition that ends before it begins");
@@ -316,7 +364,11 @@ impl<R: Runtime> ShardState<R> {
                 return contradiction("windows of producers");
             };
             let (start, end) = (Offset(row.start), Offset(row.end));
-            let state = PartitionState { start, end, next: end, producers, ..PartitionState::default() };
+            let Some(timeline) = timeline_of(row.begin, &row.marks, end) else {
+                return contradiction("marks of a partition");
+            };
+            let state =
+                PartitionState { start, end, next: end, producers, timeline, ..PartitionState::default() };
             self.partitions.insert(PartitionId(row.partition), state);
         }
         Ok(())

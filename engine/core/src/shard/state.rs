@@ -1,19 +1,22 @@
 //! The state of a shard: a fold over the committed frames of its log, and what runs ahead of it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 use super::slices::Walk;
 use super::speculation::{Effect, Speculation};
 use super::{MeshMessage, Reply, Waiters};
-use crate::catalog::{Applied, Catalog, CatalogChange, CatalogVersion, Change};
-use crate::io::{Mesh, Runtime};
+use crate::catalog::{Applied, Catalog, CatalogChange, CatalogVersion, Change, Retention};
+use crate::io::{Mesh, Runtime, Signal};
+use crate::limits::CLOCK_INTERVAL;
 use crate::log::format::{Entry, EntryKind};
 use crate::log::{CommittedFrame, RestoreError, StateMachine};
 use crate::model::{
     BatchView, Offset, PartitionId, ProducerEpoch, ProducerId, ProducerStamp, RecordSequence, Sequence,
-    ShardId, StoreId, TopicId,
+    ShardId, StoreId, Timestamp, TopicId,
 };
 use crate::partition::PartitionState;
+use crate::retention::ClockReading;
 use crate::store::StoreTable;
 
 /// Owner of a batch that nobody said to have produced.
@@ -69,6 +72,10 @@ pub(super) struct ShardState<R: Runtime> {
     pub(super) partitions: BTreeMap<PartitionId, PartitionState>,
     /// Partitions whose data is to be let go.
     pub(super) to_delete: Vec<PartitionId>,
+    /// The log's clock, as committed last.
+    pub(super) clock: Option<ClockReading>,
+    /// Wakes the task that lets go of records.
+    pub(super) retaining: Rc<Signal>,
     pub(super) stores: BTreeMap<StoreId, StoreTable>,
     pub(super) names: BTreeMap<String, StoreId>,
     pub(super) numbers: BTreeSet<StoreId>,
@@ -91,6 +98,8 @@ impl<R: Runtime> ShardState<R> {
             catalog_ready: false,
             partitions: BTreeMap::new(),
             to_delete: Vec::new(),
+            clock: None,
+            retaining: Rc::default(),
             stores: BTreeMap::new(),
             names: BTreeMap::new(),
             numbers: BTreeSet::new(),
@@ -115,9 +124,14 @@ impl<R: Runtime> ShardState<R> {
         self.catalog_ready = true;
         for topic in self.catalog.topics() {
             for partition in topic.partitions.iter().filter(|partition| partition.shard == self.shard) {
-                self.partitions.entry(partition.id).or_default();
+                let state = self.partitions.entry(partition.id).or_default();
+                let internal = topic.settings.internal;
+                // What topologies made for themselves they trim themselves.
+                state.retention = if internal { Retention::default() } else { topic.settings.retention };
+                state.look_at = 0;
             }
         }
+        self.retaining.give();
         for (id, partition) in &mut self.partitions {
             // One that was not given yet was not deleted either: the catalog is too old.
             let kept = self.catalog.placement(*id) == Some(self.shard) || !self.catalog.was_given(*id);
@@ -183,6 +197,7 @@ impl<R: Runtime> ShardState<R> {
         let Some(kind) = entry.known_kind() else { return };
         match kind {
             EntryKind::Batch => self.apply_batch(entry, frame.is_recovering()),
+            EntryKind::Clock => self.apply_clock(entry),
             EntryKind::OutboxBatch => {
                 let outbox = self.outboxes.entry(ShardId(entry.owner as u16)).or_default();
                 outbox.end = outbox.end.max(entry.base + 1);
@@ -245,10 +260,30 @@ impl<R: Runtime> ShardState<R> {
             epoch: ProducerEpoch(entry.epoch),
             sequence: RecordSequence(entry.sequence),
         });
+        // By the next reading at the latest it was appended.
+        let told = self.clock.map_or(0, |clock| clock.log_ms);
+        let appended = told + CLOCK_INTERVAL.as_millis() as u64;
         let Some(partition) = self.partition(entry, recovering) else { return };
         assert!(recovering || entry.base == partition.end.0, "offsets are dense");
         if partition.committed(Offset(entry.base), entry.count, stamp.as_ref()) {
+            partition.timeline.push(partition.end, u64::from(entry.length), appended);
             partition.waiters.wake_all();
+            let urgent = partition.is_look_urgent();
+            if urgent {
+                self.retaining.give();
+            }
+        }
+    }
+
+    fn apply_clock(&mut self, entry: &Entry) {
+        let reading = ClockReading {
+            log_ms: entry.base,
+            believed: Timestamp(entry.owner as i64),
+            seen: Timestamp(entry.timestamp_max),
+        };
+        // A checkpoint may be ahead of the frames read again.
+        if self.clock.is_none_or(|clock| clock.log_ms <= reading.log_ms) {
+            self.clock = Some(reading);
         }
     }
 

@@ -159,6 +159,10 @@ impl<R: Runtime> Inner<R> {
         if self.closing.get() {
             return Err(Refused::Error(E::closed()));
         }
+        let records = drafts.iter().any(|draft| draft.entry.kind == EntryKind::Batch.raw());
+        if records && self.is_clock_due() {
+            return self.append_with_clock(drafts).map_err(E::from_log);
+        }
         self.log.append(drafts).map_err(E::from_log)
     }
 

@@ -106,7 +106,7 @@ fn a_topic_is_known_to_every_shard_when_its_creation_is_answered() {
                             let refused = client.bounds(partition).await;
                             assert_eq!(refused, Err(ReadError::UnknownPartition { partition }));
                         }
-                        let settings = TopicSettings { internal: true };
+                        let settings = TopicSettings { internal: true, ..TopicSettings::default() };
                         let topic = client.create_topic(&orders, 1, settings).await.unwrap();
                         assert_eq!(client.topics(), [topic]);
                     }

@@ -3,4 +3,5 @@
 mod clients;
 mod common;
 mod restart;
+mod retention;
 mod times;

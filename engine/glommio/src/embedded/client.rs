@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thalweg_engine::catalog::{CatalogError, Partition, Topic, TopicSettings};
-use thalweg_engine::client::{AppendError, Appended, Bounds, ProducerPosition, ReadError};
+use thalweg_engine::client::{AppendError, Appended, Bounds, ProducerPosition, ReadError, SetLogStartError};
 use thalweg_engine::model::{Offset, ProducerId, StampedOffset, TimeSearch, TopicName};
 use thalweg_engine::shard::OwnedBatch;
 
@@ -145,6 +145,28 @@ impl Client {
     pub fn add_partitions(&self, name: &TopicName, total: u32) -> Result<Topic, CatalogError> {
         let name = name.clone();
         self.catalog(|slot| ThreadMessage::AddPartitions { name, total, slot })
+    }
+
+    /// Gives a topic other settings, and returns what it is then; see
+    /// [`ShardClient::alter_topic`](thalweg_engine::client::ShardClient::alter_topic).
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub fn alter_topic(&self, name: &TopicName, settings: TopicSettings) -> Result<Topic, CatalogError> {
+        let name = name.clone();
+        self.catalog(|slot| ThreadMessage::AlterTopic { name, settings, slot })
+    }
+
+    /// Lets go of the records of `partition` before `offset`. On return that is durable. An offset before the start
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// [`SetLogStartError`].
+    pub fn set_log_start(&self, partition: &Partition, offset: Offset) -> Result<(), SetLogStartError> {
+        let id = partition.id;
+        self.send(partition.shard.0, |slot| ThreadMessage::SetLogStart { partition: id, offset, slot })
+            .wait()
+            .unwrap_or(Err(SetLogStartError::Closed))
     }
 
     /// All topics, by name, internal ones included.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use thalweg_engine::catalog::{CatalogError, Topic, TopicSettings};
-use thalweg_engine::client::{AppendError, Appended, Bounds, ProducerPosition, ReadError, ShardClient};
+use thalweg_engine::client::{
+    AppendError, Appended, Bounds, ProducerPosition, ReadError, SetLogStartError, ShardClient,
+};
 use thalweg_engine::model::{Offset, PartitionId, ProducerId, StampedOffset, TimeSearch, TopicName};
 use thalweg_engine::shard::OwnedBatch;
 
@@ -58,6 +60,16 @@ pub(super) enum ThreadMessage {
         name: TopicName,
         total: u32,
         slot: ReplySlot<Result<Topic, CatalogError>>,
+    },
+    AlterTopic {
+        name: TopicName,
+        settings: TopicSettings,
+        slot: ReplySlot<Result<Topic, CatalogError>>,
+    },
+    SetLogStart {
+        partition: PartitionId,
+        offset: Offset,
+        slot: ReplySlot<Result<(), SetLogStartError>>,
     },
     Topics {
         slot: ReplySlot<Vec<Topic>>,

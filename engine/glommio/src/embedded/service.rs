@@ -83,6 +83,12 @@ fn start(client: &Client, message: ThreadMessage) {
         ThreadMessage::AddPartitions { name, total, slot } => {
             answer(client, slot, async move |client: Client| client.add_partitions(&name, total).await);
         }
+        ThreadMessage::AlterTopic { name, settings, slot } => {
+            answer(client, slot, async move |client: Client| client.alter_topic(&name, settings).await);
+        }
+        ThreadMessage::SetLogStart { partition, offset, slot } => {
+            answer(client, slot, async move |client: Client| client.set_log_start(partition, offset).await);
+        }
         ThreadMessage::Topics { slot } => slot.send(client.topics()),
         ThreadMessage::Run(job) => job(client.clone()),
         ThreadMessage::Close { .. } | ThreadMessage::End => unreachable!("closing ends the service"),

@@ -17,5 +17,8 @@ pub use root::{Command, CompletionsArgs, Thalweg};
 pub use streams::{
     StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsResetArgs, StreamsRunArgs, StreamsTestArgs,
 };
-pub use topic::{TopicArgs, TopicCommand, TopicCreateArgs, TopicDeleteArgs, TopicListArgs, TopicNameArgs};
+pub use topic::{
+    Before, Limit, RetentionArgs, TopicAlterArgs, TopicArgs, TopicCommand, TopicCreateArgs, TopicDeleteArgs,
+    TopicListArgs, TopicNameArgs, TopicTrimArgs,
+};
 pub use units::{duration_text, parse_duration, parse_size, parse_time, size_text};

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::units::{parse_duration, parse_size};
 use super::{DataArgs, NewDataArgs};
 
 /// What to do with topics.
@@ -19,8 +20,12 @@ pub enum TopicCommand {
     Create(TopicCreateArgs),
     /// List the topics.
     List(TopicListArgs),
-    /// Show each partition of a topic: its shard, first offset and end.
+    /// Show how long a topic's records are kept, and each partition: its shard, first offset and end.
     Describe(TopicNameArgs),
+    /// Change how long a topic's records are kept.
+    Alter(TopicAlterArgs),
+    /// Let go of the records of a partition before an offset.
+    Trim(TopicTrimArgs),
     /// Delete a topic and all its records.
     Delete(TopicDeleteArgs),
 }
@@ -41,19 +46,129 @@ pub struct TopicListArgs {
 
 /// The topic to create.
 #[derive(Args, Debug)]
-#[command(after_help = "Example: thalweg topic create lines --partitions 4 --data ./data")]
+#[command(after_help = "\
+Records are kept for ever unless a limit is given; with both limits, each lets go of records. None goes before its limit is
+reached; some stay a little longer. Time is counted from a record's append, by a clock that no step of the system's clock
+moves; its timestamp does not matter. Records are let go while some program has the data folder open.
+
+Examples:
+  thalweg topic create lines --partitions 4 --data ./data
+  thalweg topic create clicks --retention 7d --retention-size 5GiB --data ./data")]
 pub struct TopicCreateArgs {
     /// Name: 1 to 249 characters of [a-zA-Z0-9._-].
     pub name: String,
     /// Number of partitions.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub partitions: u32,
+    /// How long records are kept.
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// The data folder.
     #[command(flatten)]
     pub data: NewDataArgs,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A limit, or that there is none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Limit {
+    /// None.
+    Unlimited,
+    /// This many milliseconds or bytes.
+    To(u64),
+}
+
+impl Limit {
+    /// The limit as settings have it.
+    #[must_use]
+    pub fn value(self) -> Option<u64> {
+        match self {
+            Self::Unlimited => None,
+            Self::To(value) => Some(value),
+        }
+    }
+}
+
+/// How long records are kept.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct RetentionArgs {
+    /// Keep records for this long: a number with `ms`, `s`, `m`, `h` or `d`, or `forever`.
+    #[arg(long, value_name = "DURATION", value_parser = parse_retention)]
+    pub retention: Option<Limit>,
+    /// Keep this much of each partition: bytes, or a number with `MB`, `GB`, `MiB`, `GiB`, …, or `unlimited`.
+    #[arg(long, value_name = "SIZE", value_parser = parse_retention_size)]
+    pub retention_size: Option<Limit>,
+}
+
+/// What to change of a topic.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+What is not given stays as it is. See `thalweg topic create --help` for what is kept.
+
+Examples:
+  thalweg topic alter clicks --retention 12h --data ./data
+  thalweg topic alter clicks --retention forever --retention-size 500MB --data ./data")]
+pub struct TopicAlterArgs {
+    /// Name of the topic.
+    pub name: String,
+    /// How long records are kept.
+    #[command(flatten)]
+    pub retention: RetentionArgs,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to let go of.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: thalweg topic trim lines --partition 0 --before 1000 --data ./data")]
+pub struct TopicTrimArgs {
+    /// Name of the topic.
+    pub name: String,
+    /// The partition.
+    #[arg(long, value_name = "N")]
+    pub partition: u32,
+    /// The first offset that is kept, or `end`.
+    #[arg(long, value_name = "OFFSET", value_parser = parse_before)]
+    pub before: Before,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Up to where records go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Before {
+    /// All that there are.
+    End,
+    /// Those before this offset.
+    Offset(u64),
+}
+
+fn parse_before(text: &str) -> Result<Before, String> {
+    match text {
+        "end" => Ok(Before::End),
+        number => number
+            .parse()
+            .map(Before::Offset)
+            .map_err(|_| format!("'{number}' is neither 'end' nor an offset")),
+    }
+}
+
+fn parse_retention(text: &str) -> Result<Limit, String> {
+    if text == "forever" { Ok(Limit::Unlimited) } else { parse_duration(text).map(Limit::To) }
+}
+
+fn parse_retention_size(text: &str) -> Result<Limit, String> {
+    if text == "unlimited" { Ok(Limit::Unlimited) } else { parse_size(text).map(Limit::To) }
 }
 
 /// One topic.

@@ -31,12 +31,8 @@ pub fn run(args: &ConsumeArgs) -> Result<(), Failure> {
 
 fn consume(client: &Client, args: &ConsumeArgs) -> Result<(), Failure> {
     let topic = session::existing_topic(client, &args.topic)?;
-    let count = topic.partitions.len();
-    if let Some(partition) = args.partition
-        && partition as usize >= count
-    {
-        let message = format!("partition {partition} does not exist; {} has {count}", topic.name);
-        return Err(Failure::new(ExitCode::NotFound, message));
+    if let Some(partition) = args.partition {
+        session::partition_of(&topic, partition)?;
     }
     let mut left = args.max.unwrap_or(u64::MAX);
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
@@ -72,7 +68,15 @@ fn print_partition(
         eprintln!("note: partition {index} ends at {}, before offset {next}", bounds.end);
     }
     while next < bounds.end && *left > 0 {
-        let batches = client.read(partition, next, READ_SIZE, Duration::ZERO).map_err(failure)?;
+        let batches = match client.read(partition, next, READ_SIZE, Duration::ZERO) {
+            // Asked for too late, or let go while this one read.
+            Err(ReadError::OutOfRange { start, .. }) if next < start => {
+                eprintln!("note: partition {index} begins at {start}, behind offset {next}");
+                next = start;
+                continue;
+            }
+            read => read.map_err(failure)?,
+        };
         if batches.is_empty() {
             break;
         }

@@ -1,12 +1,16 @@
 //! `thalweg topic`.
 
 use serde_json::{Value, json};
-use thalweg_engine::catalog::{Topic, TopicSettings};
-use thalweg_engine::client::Bounds;
+use thalweg_engine::catalog::{Retention, Topic, TopicSettings};
+use thalweg_engine::client::{Bounds, SetLogStartError};
+use thalweg_engine::model::Offset;
 use thalweg_runtime::Engine;
 use thalweg_streams::REPARTITION_SUFFIX;
 
-use crate::args::{TopicArgs, TopicCommand, TopicCreateArgs, TopicDeleteArgs, TopicListArgs, TopicNameArgs};
+use crate::args::{
+    Before, RetentionArgs, TopicAlterArgs, TopicArgs, TopicCommand, TopicCreateArgs, TopicDeleteArgs,
+    TopicListArgs, TopicNameArgs, TopicTrimArgs, duration_text, size_text,
+};
 use crate::exit::{ExitCode, Failure};
 use crate::output::{print_json, print_line};
 use crate::session;
@@ -20,6 +24,8 @@ pub fn run(args: &TopicArgs) -> Result<(), Failure> {
         TopicCommand::Create(args) => create(args),
         TopicCommand::List(args) => list(args),
         TopicCommand::Describe(args) => describe(args),
+        TopicCommand::Alter(args) => alter(args),
+        TopicCommand::Trim(args) => trim(args),
         TopicCommand::Delete(args) => delete(args),
     }
 }
@@ -33,7 +39,9 @@ fn create(args: &TopicCreateArgs) -> Result<(), Failure> {
         return Err(Failure::new(ExitCode::Usage, message));
     }
     let engine = session::open_new(&args.data)?;
-    let created = engine.client().create_topic(&name, args.partitions, TopicSettings::default());
+    let retention = retention(args.retention, Retention::default());
+    let settings = TopicSettings { retention, ..TopicSettings::default() };
+    let created = engine.client().create_topic(&name, args.partitions, settings);
     let topic = session::close(engine, created.map_err(|error| session::catalog_failure(&error)))?;
     if args.json {
         return print_json(&summary(&topic));
@@ -70,7 +78,7 @@ fn describe(args: &TopicNameArgs) -> Result<(), Failure> {
         object["partitions"] = rows.collect();
         return print_json(&object);
     }
-    print_line(&format!("{}  {}", topic.name, partitions(&topic)))?;
+    print_line(&format!("{}  {}, {}", topic.name, partitions(&topic), kept(&topic)))?;
     print_line("partition  shard         start           end       records")?;
     for (index, (partition, bounds)) in topic.partitions.iter().zip(&bounds).enumerate() {
         let (shard, start, end) = (partition.shard.0, bounds.start.0, bounds.end.0);
@@ -108,9 +116,79 @@ fn delete(args: &TopicDeleteArgs) -> Result<(), Failure> {
     print_line(&format!("deleted {}", topic.name))
 }
 
+fn alter(args: &TopicAlterArgs) -> Result<(), Failure> {
+    session::topic_name(&args.name)?;
+    if args.retention.retention.is_none() && args.retention.retention_size.is_none() {
+        let message = "nothing to change: give --retention, --retention-size or both";
+        return Err(Failure::new(ExitCode::Usage, message.to_owned()));
+    }
+    let engine = session::open(&args.data)?;
+    let client = engine.client();
+    let altered = session::external_topic(&client, &args.name, "altered").and_then(|topic| {
+        let retention = retention(args.retention, topic.settings.retention);
+        let settings = TopicSettings { retention, ..topic.settings };
+        client.alter_topic(&topic.name, settings).map_err(|error| session::catalog_failure(&error))
+    });
+    let topic = session::close(engine, altered)?;
+    if args.json {
+        return print_json(&summary(&topic));
+    }
+    print_line(&format!("altered {}: {}", topic.name, kept(&topic)))
+}
+
+fn trim(args: &TopicTrimArgs) -> Result<(), Failure> {
+    session::topic_name(&args.name)?;
+    let engine = session::open(&args.data)?;
+    let trimmed = trim_partition(&engine, args);
+    let bounds = session::close(engine, trimmed)?;
+    if args.json {
+        return print_json(&json!({"topic": args.name, "partition": args.partition,
+                                  "start": bounds.start.0, "end": bounds.end.0}));
+    }
+    let Bounds { start, end } = bounds;
+    print_line(&format!("partition {} of {} begins at {start} and ends at {end}", args.partition, args.name))
+}
+
+fn trim_partition(engine: &Engine, args: &TopicTrimArgs) -> Result<Bounds, Failure> {
+    let client = engine.client();
+    let topic = session::external_topic(&client, &args.name, "trimmed")?;
+    let partition = session::partition_of(&topic, args.partition)?;
+    let failure = |error| session::read_failure(&error, &engine.info().path, partition);
+    let before = match args.before {
+        Before::End => client.bounds(partition).map_err(failure)?.end,
+        Before::Offset(offset) => Offset(offset),
+    };
+    client.set_log_start(partition, before).map_err(|error| {
+        let code = match error {
+            SetLogStartError::BehindEnd { .. } => ExitCode::NotFound,
+            _ => ExitCode::Failed,
+        };
+        Failure::new(code, error.to_string())
+    })?;
+    client.bounds(partition).map_err(failure)
+}
+
+/// The retention that `args` ask for, where it was `before`.
+fn retention(args: RetentionArgs, before: Retention) -> Retention {
+    Retention {
+        ms: args.retention.map_or(before.ms, |limit| limit.value()),
+        bytes: args.retention_size.map_or(before.bytes, |limit| limit.value()),
+    }
+}
+
+/// How long the topic's records are kept.
+fn kept(topic: &Topic) -> String {
+    let Retention { ms, bytes } = topic.settings.retention;
+    let time = ms.map(|ms| format!("for {}", duration_text(ms)));
+    let size = bytes.map(|bytes| format!("up to {} a partition", size_text(bytes)));
+    let limits: Vec<String> = time.into_iter().chain(size).collect();
+    if limits.is_empty() { "kept for ever".to_owned() } else { format!("kept {}", limits.join(" and ")) }
+}
+
 fn summary(topic: &Topic) -> Value {
+    let Retention { ms, bytes } = topic.settings.retention;
     json!({"name": topic.name.as_str(), "id": topic.id.0, "partition_count": topic.partitions.len(),
-           "internal": topic.settings.internal})
+           "internal": topic.settings.internal, "retention_ms": ms, "retention_bytes": bytes})
 }
 
 fn partitions(topic: &Topic) -> String {

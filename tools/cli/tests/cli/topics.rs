@@ -67,3 +67,56 @@ fn only_commands_that_make_something_make_a_data_folder() {
     place.run("topic create t --data none --shards 1").succeeds();
     place.run("topic list --data none").succeeds();
 }
+
+#[test]
+fn a_topic_is_kept_as_long_as_it_was_said_at_its_creation_or_later() {
+    let place = Place::new();
+    let on = "--data d --shards 2 --partitions 2";
+    let created =
+        place.run(&format!("topic create t --retention 7d --retention-size 5GiB {on} --json")).json();
+    assert_eq!(created["retention_ms"], json!(604_800_000));
+    assert_eq!(created["retention_bytes"], json!(5u64 << 30));
+    let first_line =
+        || place.run("topic describe t --data d").succeeds().text().lines().next().unwrap().to_owned();
+    assert_eq!(first_line(), "t  2 partitions, kept for 7d and up to 5GiB a partition");
+    let alter = |to: &str| place.run(&format!("topic alter t {to} --data d")).succeeds().text().to_owned();
+    assert_eq!(alter("--retention 90m"), "altered t: kept for 90m and up to 5GiB a partition\n");
+    assert_eq!(alter("--retention-size unlimited"), "altered t: kept for 90m\n");
+    assert_eq!(alter("--retention forever"), "altered t: kept for ever\n");
+    assert_eq!(first_line(), "t  2 partitions, kept for ever");
+    assert_eq!(place.run("topic describe t --data d --json").json()["retention_ms"], json!(null));
+    place.run("topic alter t --data d").fails(2, &["nothing to change"]);
+    place.run("topic alter t --retention 7 --data d").fails(2, &["'7' is no duration like 7d"]);
+    place.run("topic create u --retention-size 5G --data d").fails(2, &["'5G' is no size like 5GiB"]);
+    place.run("topic alter u --retention 7d --data d").fails(3, &["topic u does not exist"]);
+}
+
+#[test]
+fn a_partition_that_was_let_go_of_is_read_from_where_it_begins() {
+    let place = Place::with_topic("lines", 1);
+    // A batch each.
+    for batch in 0..5 {
+        let lines: String = (1000 * batch..1000 * (batch + 1)).map(|number| format!("{number}\n")).collect();
+        place.write("lines.txt", &lines);
+        place.run("produce lines --file lines.txt --data d").succeeds();
+    }
+    place.run("topic trim lines --partition 1 --before 5 --data d").fails(3, &["partition 1 does not exist"]);
+    place.run("topic trim lines --partition 0 --before 5001 --data d").fails(3, &["5001", "5000"]);
+    let trimmed = place.run("topic trim lines --partition 0 --before 1000 --data d").succeeds();
+    assert_eq!(trimmed.text(), "partition 0 of lines begins at 1000 and ends at 5000\n");
+    let read = place.run("consume lines --from 5 --max 1 --data d").succeeds();
+    assert_eq!(
+        (read.text(), read.stderr.as_str()),
+        ("1000\n", "note: partition 0 begins at 1000, behind offset 5\n")
+    );
+
+    // Of a thousand lines with 28 bytes each.
+    place.run("topic alter lines --retention-size 60000 --data d").succeeds();
+    let start =
+        || place.run("topic describe lines --data d --json").json()["partitions"][0]["start"].as_u64();
+    let reached = (0..100).any(|_| start() == Some(2000));
+    assert!(reached, "begins at {:?}", start());
+    let all = place.run("topic trim lines --partition 0 --before end --data d --json").json();
+    assert_eq!(all, json!({"topic": "lines", "partition": 0, "start": 5000, "end": 5000}));
+    assert_eq!(place.run("consume lines --data d").succeeds().text(), "");
+}

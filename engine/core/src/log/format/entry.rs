@@ -46,6 +46,9 @@ pub enum EntryKind {
     /// A topic was deleted from the catalog. Not a [`EntryKind::CatalogChange`], so that there is room for it when the
     /// disk is full.
     TopicDeleted = 14,
+    /// What the log's own clock says: the milliseconds since the log was made are the base; what the wall clock would say if
+    /// only these had passed the owner, and what it said the largest timestamp.
+    Clock = 16,
 }
 
 impl EntryKind {
@@ -67,6 +70,7 @@ impl EntryKind {
             12 => Self::StoreDropped,
             13 => Self::StoreNamed,
             14 => Self::TopicDeleted,
+            16 => Self::Clock,
             _ => return None,
         })
     }
