@@ -12,7 +12,7 @@ use thalweg_engine::model::{ShardId, TopicName};
 use thalweg_engine::shard::{Shard, ShardOptions};
 
 use super::oracle::Oracle;
-use super::{churn, loader, reader, task};
+use super::{churn, kept, loader, reader, task};
 use crate::harness::{Life, ShardOpening};
 use crate::runtime::SimRuntime;
 
@@ -162,6 +162,7 @@ async fn drive(driver: &Driver) {
     }
     if usize::from(own.0) == shards - 1 {
         driver.spawn(churn::run);
+        driver.spawn(kept::run);
     }
     while !process.is_over() {
         driver.pause(500).await;

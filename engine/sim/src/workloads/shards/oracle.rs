@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use thalweg_engine::client::Bounds;
 use thalweg_engine::model::{PartitionId, ProducerId};
 
 /// Different keys of the records.
@@ -37,6 +38,29 @@ pub(super) struct Passing {
     pub(super) deleted: bool,
 }
 
+/// The topic that keeps no more than so many bytes: one partition, one record a batch.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Bytes.
+    pub(super) limit: u64,
+    pub(super) made: bool,
+    /// Records that were acknowledged, or found.
+    pub(super) acknowledged: u64,
+    /// Highest log start seen.
+    pub(super) start: u64,
+    /// Bytes of each batch that was tried, by its offset.
+    pub(super) sizes: Vec<u64>,
+    /// Its timestamp.
+    pub(super) stamps: Vec<i64>,
+}
+
+impl Kept {
+    /// Bytes of the batches in `bounds`.
+    pub(super) fn bytes(&self, bounds: Bounds) -> u64 {
+        self.sizes[bounds.start.0 as usize..bounds.end.0 as usize].iter().sum()
+    }
+}
+
 /// The oracle.
 #[derive(Debug, Default)]
 pub(super) struct Oracle {
@@ -46,14 +70,16 @@ pub(super) struct Oracle {
     pub(super) producers: BTreeSet<ProducerId>,
     /// The lasting topics were made, and it was answered.
     pub(super) topics_made: bool,
+    pub(super) kept: Kept,
     pub(super) passing: BTreeMap<String, Passing>,
     /// Partitions of passing topics that may exist, to send records to.
     pub(super) passing_partitions: Vec<PartitionId>,
 }
 
 impl Oracle {
-    pub(super) fn new(sources: usize, sinks: usize) -> Self {
+    pub(super) fn new(sources: usize, sinks: usize, limit: u64) -> Self {
         Self {
+            kept: Kept { limit, ..Kept::default() },
             sources: (0..sources).map(|_| Source::default()).collect(),
             sinks: (0..sinks).map(|_| Sink::default()).collect(),
             ..Self::default()

@@ -26,6 +26,7 @@ impl Workload for Shards {
             "outbox-trimmed",
             "outbox-dropped",
             "duplicate-batch",
+            "retention-trimmed",
             "catalog-gap",
             "segment-roll",
             "checkpoint-begun",
@@ -38,6 +39,7 @@ impl Workload for Shards {
     fn expected(&self) -> &'static [&'static str] {
         &[
             "append-waits",
+            "clock-step",
             "catalog-gap",
             "catalog-refreshed",
             "disk.folder_lost",
@@ -50,11 +52,16 @@ impl Workload for Shards {
             "outbox-pulled",
             "outbox-split",
             "outbox-trimmed",
+            "retention-trimmed",
             "shards.duplicate",
+            "shards.let-go",
+            "shards.let-go-under-reader",
             "shards.resumed",
             "shards.outbox-after-crash",
             "shards.commit-too-large",
             "speculation-forgotten",
+            "time-search-footer",
+            "time-search-passed",
         ]
     }
 
@@ -75,7 +82,7 @@ impl Workload for Shards {
             writes_in_flight: 1 + prng.index(6),
             ..LogOptions::default()
         };
-        let oracle = Oracle::new(sources, sinks);
+        let oracle = Oracle::new(sources, sinks, [1, 10_000, 200_000][prng.index(3)]);
         let options = ShardOptions { log };
         Box::new(ShardsRun { shards, options, oracle: Rc::new(RefCell::new(oracle)) })
     }
