@@ -4,11 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thalweg_engine::model::{NameError, TopicName};
 
-use super::{Formats, Graph, Kind};
+use super::{Formats, Graph, Kind, REPARTITION_SUFFIX};
 use crate::limits::{NAME_SIZE_MAX, TOPOLOGY_NODES_MAX};
-
-/// End of the name of every repartition topic.
-pub const REPARTITION_SUFFIX: &str = "-repartition";
 
 /// Why a topology cannot be built.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::cut::cut;
 use crate::graph::{
-    Aggregate, Body, Formats, Graph, GraphNode, Kind, Port, TopologyError, check_topology_name, validate,
+    Aggregate, Body, Formats, Graph, GraphNode, Kind, Port, REPARTITION_SUFFIX, TopologyError,
+    check_topology_name, repartition_topic, validate,
 };
 use crate::processor::Factory;
 
@@ -69,7 +70,8 @@ impl Topology {
         check_topology_name(name)?;
         validate(graph)?;
         let nodes = Planner { topology: name, options, nodes: Vec::new() }.run(graph);
-        let subs = cut(&nodes, &|topic| topic.starts_with(&internal_prefix(name)) && is_internal(topic));
+        // Those of other topologies are neither read nor written; validation refuses them.
+        let subs = cut(&nodes, &|topic| topic.ends_with(REPARTITION_SUFFIX));
         Ok(Self { name: name.to_owned(), nodes, subs })
     }
 
@@ -150,14 +152,6 @@ impl fmt::Debug for Topology {
     }
 }
 
-fn internal_prefix(topology: &str) -> String {
-    format!("{topology}-")
-}
-
-fn is_internal(topic: &str) -> bool {
-    topic.ends_with(crate::graph::REPARTITION_SUFFIX)
-}
-
 struct Planner<'a> {
     topology: &'a str,
     options: PlanOptions,
@@ -207,7 +201,7 @@ impl Planner<'_> {
         if !repartition {
             return self.push(&node.name, role, inputs, node.formats, &aggregate.direct);
         }
-        let topic = format!("{}{store}{}", internal_prefix(self.topology), crate::graph::REPARTITION_SUFFIX);
+        let topic = repartition_topic(self.topology, store);
         let combining = aggregate.combining.as_ref().filter(|_| self.options.combine_before_repartition);
         let (label, sink, source, after) = match combining {
             Some(parts) => ("combine", (parts.before)(topic.clone()), (parts.source)(), &parts.after),
