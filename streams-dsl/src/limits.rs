@@ -47,7 +47,7 @@ pub const DRIVER_ROUNDS_MAX: usize = TOPOLOGY_NODES_MAX;
 
 const _: () = assert!(COMMIT_SIZE_TARGET_DEFAULT < COMMIT_SIZE_MAX, "a commit is cut before it is too large");
 const _: () = assert!(
-    2 * NAME_SIZE_MAX + 16 < thalweg_engine::limits::TOPIC_NAME_SIZE_MAX,
+    2 * NAME_SIZE_MAX + 24 < thalweg_engine::limits::TOPIC_NAME_SIZE_MAX,
     "the name of a repartition topic is a topic name"
 );
 
@@ -59,6 +59,9 @@ pub const COMMIT_SIZE_TARGET_MIN: usize = 4 << 10;
 
 /// Between two attempts to commit while there is no space.
 pub const NO_SPACE_RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Most stores and positions that a reset drops at once.
+pub const RESET_DROPS_MAX: usize = 1024;
 
 /// Between two looks for a topic that another shard is making.
 pub const TOPIC_RETRY_INTERVAL: Duration = Duration::from_millis(5);

@@ -8,9 +8,21 @@ use crate::task::TaskError;
 /// Why a topology was not started. No task runs.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StartError {
+    /// A reset was begun and did not end: some shards may keep what others have dropped.
+    #[error("a reset of topology '{topology}' was interrupted; run it again")]
+    ResetInterrupted {
+        /// The topology.
+        topology: String,
+    },
     /// A topic that is read, or may not be made, does not exist.
     #[error("topic '{topic}' does not exist")]
     UnknownTopic {
+        /// The topic.
+        topic: String,
+    },
+    /// A topic is named as one of the topology's own, and was not made by a topology.
+    #[error("topic '{topic}' is named as an internal topic of this topology, and is none; delete it")]
+    NotInternal {
         /// The topic.
         topic: String,
     },
@@ -41,7 +53,8 @@ pub enum StartError {
     },
     /// A store holds what steps of another kind made.
     #[error(
-        "store '{store}' was made by {found}, and would be read by {wanted}; give the store another name"
+        "store '{store}' was made by {found}, and would be read by {wanted}; give the store another name, \
+         and it begins empty at the positions that the topology has come to"
     )]
     StoreKind {
         /// The store.

@@ -49,21 +49,3 @@ async fn remember<R: Runtime>(client: &ShardClient<R>, id: StoreId, kind: &str) 
     let commit = Commit { task: id, deltas: vec![(id, batch.into_bytes())], ..Commit::default() };
     client.commit(&commit).await
 }
-
-/// Forgets everything that tasks of the topology `name` keep on the client's shard: stores, what made them, and
-/// positions in the input. No task of it may run. Returns the names of its stores.
-///
-/// # Errors
-/// [`CommitError`]; some may be forgotten then.
-pub async fn reset<R: Runtime>(client: &ShardClient<R>, name: &str) -> Result<Vec<String>, CommitError> {
-    let (prefix, store_prefix) = (format!("{name}/"), format!("{name}/store/"));
-    let mut stores = Vec::new();
-    for (name, id) in client.names(&prefix) {
-        client.drop_store(id).await?;
-        // NAME/store/STORE/PARTITION
-        let store = name.strip_prefix(&store_prefix).and_then(|rest| rest.rsplit_once('/'));
-        stores.extend(store.map(|(store, _)| store.to_owned()));
-    }
-    stores.dedup();
-    Ok(stores)
-}

@@ -6,6 +6,7 @@ mod input;
 mod kinds;
 mod options;
 mod progress;
+mod reset;
 mod signal;
 mod store_view;
 mod streams_runner;
@@ -13,7 +14,7 @@ mod task_loop;
 mod topics;
 
 pub use error::{StartError, TaskFailure};
-pub use kinds::reset;
 pub use options::RunnerOptions;
 pub use progress::{InputProgress, TaskProgress, TaskState};
+pub use reset::{ResetError, end_reset, keeps_anything, reset};
 pub use streams_runner::StreamsRunner;

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Poll, Waker};
 
 /// Once set, set for ever. Any number of tasks may wait.
@@ -58,4 +58,24 @@ pub(super) async fn race<A, B>(one: impl Future<Output = A>, other: impl Future<
         other.as_mut().poll(context).map(First::Other)
     })
     .await
+}
+
+/// Ends when all of `futures` have, with what each ended with, in their order. Each is begun before any is waited
+/// for.
+pub(super) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
+    let mut results: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let open = waiting.iter_mut().zip(&mut results).filter(|(_, result)| result.is_none());
+        let mut is_done = true;
+        for (future, result) in open {
+            match future.as_mut().poll(context) {
+                Poll::Ready(value) => *result = Some(value),
+                Poll::Pending => is_done = false,
+            }
+        }
+        if is_done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    results.into_iter().map(|result| result.expect("all have ended")).collect()
 }

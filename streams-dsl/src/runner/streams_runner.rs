@@ -11,6 +11,7 @@ use thalweg_engine::model::Offset;
 
 use super::assign::{Assignment, assign};
 use super::kinds;
+use super::reset::is_resetting;
 use super::signal::Flag;
 use super::task_loop::TaskLoop;
 use super::topics::resolve;
@@ -45,6 +46,9 @@ impl StreamsRunner {
         topology: &Arc<Topology>,
         options: RunnerOptions,
     ) -> Result<Self, StartError> {
+        if is_resetting(client, topology.name()) {
+            return Err(StartError::ResetInterrupted { topology: topology.name().to_owned() });
+        }
         let topics = resolve(client, topology, &options).await?;
         let stop = Rc::new(Flag::default());
         let assignments = assign(topology, &topics, client.shard())?;

@@ -53,7 +53,8 @@ pub(super) async fn resolve<R: Runtime>(
     Ok(topics)
 }
 
-async fn find_or_make<R: Runtime>(
+/// The topic of this name, as this shard has committed it; made if there is none.
+pub(super) async fn find_or_make<R: Runtime>(
     client: &ShardClient<R>,
     topic: &str,
     partitions: u32,
@@ -61,7 +62,7 @@ async fn find_or_make<R: Runtime>(
 ) -> Result<Topic, StartError> {
     let name = topic_name(topic);
     if let Some(found) = client.topic(&name) {
-        return Ok(found);
+        return own_or_external(found, settings);
     }
     match client.create_topic(&name, partitions, settings).await {
         Ok(made) => Ok(made),
@@ -69,7 +70,7 @@ async fn find_or_make<R: Runtime>(
         Err(CatalogError::Exists { .. }) => {
             for _ in 0..TOPIC_RETRIES_MAX {
                 if let Some(found) = client.topic(&name) {
-                    return Ok(found);
+                    return own_or_external(found, settings);
                 }
                 client.runtime().sleep(TOPIC_RETRY_INTERVAL).await;
             }
@@ -77,6 +78,14 @@ async fn find_or_make<R: Runtime>(
         }
         Err(source) => Err(StartError::Catalog { topic: topic.to_owned(), source }),
     }
+}
+
+/// What others write to a topic of that name is none of the topology's own records.
+fn own_or_external(found: Topic, settings: TopicSettings) -> Result<Topic, StartError> {
+    if settings.internal && !found.settings.internal {
+        return Err(StartError::NotInternal { topic: found.name.to_string() });
+    }
+    Ok(found)
 }
 
 fn topic_name(name: &str) -> TopicName {

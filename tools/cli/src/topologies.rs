@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use thalweg_engine::client::{CommitError, NameStoreError, ShardClient};
+use thalweg_engine::model::ShardId;
 use thalweg_runtime::{
     Engine, GlommioRuntime, Reply, ReplySlot, ThreadReceiver, ThreadSender, reply_slot, thread_gateway,
 };
 use thalweg_streams::Topology;
 use thalweg_streams::runner::{
-    self, RunnerOptions, StartError, StreamsRunner, TaskFailure, TaskProgress, TaskState,
+    self, ResetError, RunnerOptions, StartError, StreamsRunner, TaskFailure, TaskProgress, TaskState,
 };
 
 use crate::exit::{ExitCode, Failure};
@@ -124,7 +125,7 @@ impl Running {
                 let _ = running.stop();
                 let hint = match &error {
                     StartError::StoreKind { .. } => {
-                        ", or drop what the topology keeps with `thalweg streams reset`"
+                        ", or let the topology begin anew: `thalweg streams reset`"
                     }
                     _ => "",
                 };
@@ -137,6 +138,7 @@ impl Running {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let tasks = self.ask(Question::Progress);
+                    StartError::ResetInterrupted { .. } => ": `thalweg streams reset`",
         Totals { tasks: tasks.into_iter().filter_map(|reply| reply.wait().ok()).flatten().collect() }
     }
 
@@ -168,27 +170,64 @@ impl Running {
     }
 }
 
-/// Forgets what the topology `name` keeps on every shard of `engine`. Returns the names of its stores.
+/// Forgets what the topology `name` keeps in the data folder of `engine`. Returns the names of its stores.
 ///
 /// # Errors
-/// A [`Failure`]; some may be forgotten then.
+/// A [`Failure`]; with exit code 3, if nothing is kept of it. Some may be forgotten after another; then the
+/// topology does not start before this has been called again.
 pub fn reset(engine: &Engine, name: &str) -> Result<BTreeSet<String>, Failure> {
-    let (sender, outcomes) = flume::unbounded();
-    let name = name.to_owned();
-    let task = move |client: ShardClient<GlommioRuntime>| {
-        let (sender, name) = (sender.clone(), name.clone());
-        async move { drop(sender.send(runner::reset(&client, &name).await)) }
-    };
-    engine.on_each_shard(task).map_err(|error| Failure::failed(error.to_string()))?;
+    let keeps = on_shards(engine, name, async |client, name| runner::keeps_anything(&client, &name))?;
+    if !keeps.contains(&true) {
+        return Err(Failure::new(ExitCode::NotFound, format!("nothing is kept of topology {name}")));
+    }
     let mut stores = BTreeSet::new();
-    for outcome in outcomes.iter().take(usize::from(engine.info().shards)) {
-        let failure = |error: CommitError| {
-            let code = if error == CommitError::NoSpace { ExitCode::Machine } else { ExitCode::Failed };
-            Failure::new(code, with_causes(&error))
-        };
-        stores.extend(outcome.map_err(failure)?);
+    for outcome in on_shards(engine, name, async |client, name| runner::reset(&client, &name).await)? {
+        stores.extend(outcome.map_err(|error| reset_failure(&error))?);
+    }
+    let end = async |client: ShardClient<GlommioRuntime>, name: String| match client.shard() {
+        ShardId(0) => runner::end_reset(&client, &name).await,
+        _ => Ok(()),
+    };
+    for outcome in on_shards(engine, name, end)? {
+        outcome.map_err(|error| reset_failure(&error))?;
     }
     Ok(stores)
+}
+
+/// What `ask` answers on each shard, in no order.
+fn on_shards<T: Send + 'static>(
+    engine: &Engine,
+    name: &str,
+    ask: impl AsyncFn(ShardClient<GlommioRuntime>, String) -> T + Copy + Send + 'static,
+) -> Result<Vec<T>, Failure> {
+    let (sender, answers) = flume::unbounded();
+    let name = name.to_owned();
+    let task = move |client| {
+        let (sender, name) = (sender.clone(), name.clone());
+        async move { drop(sender.send(ask(client, name).await)) }
+    };
+    engine.on_each_shard(task).map_err(|error| Failure::failed(error.to_string()))?;
+    let shards = usize::from(engine.info().shards);
+    let answers: Vec<T> = answers.iter().take(shards).collect();
+    if answers.len() < shards {
+        return Err(Failure::failed("the engine was closed"));
+    }
+    Ok(answers)
+}
+
+fn reset_failure(error: &ResetError) -> Failure {
+    let code = match error {
+        ResetError::Name(_) => ExitCode::Usage,
+        ResetError::Begin(error) => start_code(error),
+        ResetError::Drop(CommitError::NoSpace) => ExitCode::Machine,
+        ResetError::Drop(_) => ExitCode::Failed,
+        ResetError::Topic { source, .. } => catalog_failure(source).code,
+    };
+    let hint = match error {
+        ResetError::Name(_) | ResetError::Begin(_) => "",
+        ResetError::Drop(_) | ResetError::Topic { .. } => "; run the reset again",
+    };
+    Failure::new(code, with_causes(error) + hint)
 }
 
 async fn answer(runner: &StreamsRunner, questions: &ThreadReceiver<Question>) {
@@ -207,7 +246,10 @@ fn start_code(error: &StartError) -> ExitCode {
     match error {
         StartError::UnknownTopic { .. } => ExitCode::NotFound,
         StartError::Catalog { source, .. } => catalog_failure(source).code,
-        StartError::NotCopartitioned { .. } | StartError::StoreKind { .. } => ExitCode::Usage,
+        StartError::NotInternal { .. }
+        | StartError::NotCopartitioned { .. }
+        | StartError::StoreKind { .. } => ExitCode::Usage,
+        StartError::ResetInterrupted { .. } => ExitCode::Failed,
         StartError::Name { source: NameStoreError::NoSpace, .. }
         | StartError::Commit { source: CommitError::NoSpace, .. } => ExitCode::Machine,
         StartError::Name { .. } | StartError::Commit { .. } => ExitCode::Failed,

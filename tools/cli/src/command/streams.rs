@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use thalweg_engine::catalog::{CatalogError, TopicSettings};
+use thalweg_engine::catalog::TopicSettings;
 use thalweg_engine::model::TopicName;
 use thalweg_runtime::Engine;
+use thalweg_streams::Topology;
 use thalweg_streams::limits::YAML_FILE_SIZE_MAX;
 use thalweg_streams::runner::RunnerOptions;
 use thalweg_streams::yaml::YamlTopology;
-use thalweg_streams::{REPARTITION_SUFFIX, Topology};
 
 use crate::args::{
     StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsResetArgs, StreamsRunArgs, StreamsTestArgs,
@@ -119,17 +119,7 @@ fn reset(args: &StreamsResetArgs) -> Result<(), Failure> {
         return Err(Failure::new(ExitCode::Usage, message));
     }
     let engine = session::open(&args.data)?;
-    let outcome = topologies::reset(&engine, &args.name).and_then(|stores| {
-        let client = engine.client();
-        for store in &stores {
-            let topic = session::topic_name(&format!("{name}-{store}{REPARTITION_SUFFIX}"))?;
-            match client.delete_topic(&topic) {
-                Ok(_) | Err(CatalogError::Unknown { .. }) => {}
-                Err(error) => return Err(session::catalog_failure(&error)),
-            }
-        }
-        Ok(stores)
-    });
+    let outcome = topologies::reset(&engine, &args.name);
     let stores = session::close(engine, outcome)?;
     let stores: Vec<String> = stores.into_iter().collect();
     let dropped = if stores.is_empty() { "no stores".to_owned() } else { stores.join(", ") };

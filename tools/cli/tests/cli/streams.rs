@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use thalweg_engine::catalog::TopicSettings;
+use thalweg_engine::client::ShardClient;
+use thalweg_engine::model::TopicName;
+use thalweg_runtime::{Engine, EngineOptions, GlommioRuntime};
+use thalweg_streams::runner::reset;
 
 use super::common::Place;
 
@@ -204,4 +209,114 @@ fn other_steps_over_the_same_store_are_refused_until_it_is_reset() {
     assert_eq!(reset.text(), "reset t; dropped its positions and s\n");
     place.run("streams run last.yaml --until-idle --data d").succeeds();
     assert_eq!(place.run("consume out --data d").succeeds().stdout, b"k\t\0\0\0\0\0\0\0\x02\nk\tw\n");
+}
+
+#[test]
+fn topologies_whose_names_read_alike_count_apart() {
+    let place = Place::new();
+    place.run("topic create one --partitions 2 --data d --shards 2").succeeds();
+    place.run("topic create two --partitions 2 --data d").succeeds();
+    place.pipe(b"a b a\nb c\n", "produce one --data d").succeeds();
+    place.pipe(b"x a\nx x\n", "produce two --data d").succeeds();
+    let file = |topology: &str, store: &str, from: &str| {
+        format!(
+            "topology: {topology}\nsteps: [{{from: {from}}}, {{flat_map: words}}, {{group_by: value}}, \
+             {{count: {{store: {store}}}}}, {{to: counts-of-{from}}}]\n"
+        )
+    };
+    place.write("one.yaml", file("a-b", "c", "one"));
+    place.write("two.yaml", file("a", "b-c", "two"));
+    for _ in 0..2 {
+        place.run("streams run one.yaml --until-idle --data d").succeeds();
+        place.run("streams run two.yaml --until-idle --data d").succeeds();
+    }
+    let counts = |topic: &str| {
+        let read = place.run(&format!("consume {topic} --value-format i64 --data d")).succeeds();
+        let mut lines: Vec<String> = read.text().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(counts("counts-of-one"), ["a\t2", "b\t2", "c\t1"]);
+    assert_eq!(counts("counts-of-two"), ["a\t1", "x\t3"]);
+    place.run("streams reset a --force --data d").succeeds();
+    let left = place.run("topic list --internal --data d").succeeds();
+    assert!(left.text().contains("a-b-c-repartition  2 partitions, internal\n"), "{}", left.text());
+    assert!(!left.text().contains("a-b-c-3--repartition"), "{}", left.text());
+}
+
+#[test]
+fn a_reset_of_some_shards_is_ended_before_the_topology_counts_on() {
+    let place = Place::new();
+    place.write("wc.yaml", WORD_COUNT);
+    place.run("topic create text --partitions 4 --data d --shards 2").succeeds();
+    let text: String = (0..400).map(|i| format!("the word{} of {}\n", i % 97, i % 13)).collect();
+    place.pipe(text.as_bytes(), "produce text --data d").succeeds();
+    place.run("streams run wc.yaml --until-idle --data d").succeeds();
+    // As a reset that was killed after one shard's part of it.
+    let engine = Engine::open(&place.path("d"), EngineOptions::default()).unwrap();
+    let (sender, outcome) = std::sync::mpsc::channel();
+    let task = move |client: ShardClient<GlommioRuntime>| {
+        let sender = sender.clone();
+        async move {
+            if client.shard().0 == 1 {
+                sender.send(reset(&client, "word-count").await.map(drop)).unwrap();
+            }
+        }
+    };
+    engine.on_each_shard(task).unwrap();
+    outcome.recv().unwrap().unwrap();
+    engine.close().unwrap();
+
+    let parts = ["reset of topology 'word-count' was interrupted", "run it again: `thalweg streams reset`"];
+    place.run("streams run wc.yaml --until-idle --data d").fails(1, &parts);
+    place.run("streams reset word-count --force --data d").succeeds();
+    assert_eq!(place.run("topic list --internal --data d").succeeds().text().matches("internal").count(), 0);
+    place.run("topic delete word-counts --data d").succeeds();
+    place.run("streams run wc.yaml --until-idle --data d").succeeds();
+    assert_eq!(counted(&place), count(text.as_bytes()));
+}
+
+#[test]
+fn a_reset_that_is_killed_is_whole_or_run_again() {
+    let place = Place::new();
+    place.write("wc.yaml", WORD_COUNT);
+    place.run("topic create text --partitions 64 --data d --shards 2").succeeds();
+    let text: String = (0..400).map(|i| format!("the word{} of {}\n", i % 97, i % 13)).collect();
+    place.pipe(text.as_bytes(), "produce text --data d").succeeds();
+    place.run("streams run wc.yaml --until-idle --data d").succeeds();
+    let running = place.start("streams reset word-count --force --data d");
+    place.await_in_log(b"word-count-resetting--");
+    running.kill();
+    place.run("topic delete word-counts --data d").succeeds();
+    let mut run = place.run("streams run wc.yaml --until-idle --data d");
+    if run.code != 0 {
+        run.fails(1, &["run it again: `thalweg streams reset`"]);
+        place.run("streams reset word-count --force --data d").succeeds();
+        run = place.run("streams run wc.yaml --until-idle --data d");
+    }
+    run.succeeds();
+    assert_eq!(counted(&place), count(text.as_bytes()));
+}
+
+#[test]
+fn a_topology_of_which_nothing_is_kept_is_not_reset() {
+    let place = Place::with_topic("text", 1);
+    place.run("streams reset nosuch --force --data d").fails(3, &["nothing is kept of topology nosuch"]);
+    place.write("wc.yaml", WORD_COUNT);
+    place.run("streams run wc.yaml --until-idle --data d").succeeds();
+    let reset = place.run("streams reset word-count --force --data d").succeeds();
+    assert_eq!(reset.text(), "reset word-count; dropped its positions and counts\n");
+    place.run("streams reset word-count --force --data d").fails(3, &["nothing is kept"]);
+
+    // An internal topic goes, though no store tells of it any more.
+    let engine = Engine::open(&place.path("d"), EngineOptions::default()).unwrap();
+    let topic = TopicName::new("word-count-counts-repartition").unwrap();
+    engine
+        .client()
+        .create_topic(&topic, 1, TopicSettings { internal: true, ..TopicSettings::default() })
+        .unwrap();
+    engine.close().unwrap();
+    let reset = place.run("streams reset word-count --force --data d").succeeds();
+    assert_eq!(reset.text(), "reset word-count; dropped its positions and no stores\n");
+    assert_eq!(place.run("topic list --internal --data d").succeeds().text().matches("internal").count(), 0);
 }
