@@ -346,3 +346,19 @@ fn tests_in_files_are_checked() {
     let two = "topology: t\nsteps: [{from: a}, {to: b}, {to: c}]\ntests:\n  - {in: [x], out: {bb: [x]}}\n";
     assert_eq!(error(two), "line 4, column 21: unknown topic written 'bb'; did you mean 'b'? (known: b, c)");
 }
+
+#[test]
+fn steps_of_which_nothing_comes_are_refused_where_others_begin() {
+    let refused = |steps: &str, place: &str, name: &str| {
+        let message = format!("nothing comes of the steps before this '{name}'; end them with 'to' or 'as'");
+        assert_eq!(step_error(steps), format!("{place}: {message}"));
+    };
+    refused("  - {from: a}\n  - {from: b}\n  - {to: c}\n", "line 4, column 6", "from");
+    refused("  - {from: a}\n  - {as: x}\n  - {map_values: trim}\n  - {use: x}\n", "line 6, column 6", "use");
+    refused("  - {from: a}\n  - {group_by: key}\n  - {from: b}\n  - {to: c}\n", "line 5, column 6", "from");
+    passes("[{from: a}, {as: x}, {from: b}, {merge: x}, {to: c}]", "{in: {a: [x], b: [y]}, out: [x, y]}");
+    passes(
+        "[{from: a}, {group_by: key}, {count: {store: s}}, {from: b}, {to: c}]",
+        "{in: {b: [y]}, out: [y]}",
+    );
+}

@@ -41,13 +41,21 @@ enum Current {
 pub(super) struct Compiler<'a> {
     builder: &'a StreamsBuilder,
     current: Current,
+    /// Whether nothing has come of the current stream yet: it would be lost with it.
+    is_open: bool,
     named: BTreeMap<String, Flow>,
     stores: Vec<String>,
 }
 
 impl<'a> Compiler<'a> {
     pub(super) fn new(builder: &'a StreamsBuilder) -> Self {
-        Self { builder, current: Current::Nothing, named: BTreeMap::new(), stores: Vec::new() }
+        Self {
+            builder,
+            current: Current::Nothing,
+            is_open: false,
+            named: BTreeMap::new(),
+            stores: Vec::new(),
+        }
     }
 
     pub(super) fn steps(&mut self, steps: &Cursor<'_>) -> Result<(), Problem> {
@@ -66,6 +74,11 @@ impl<'a> Compiler<'a> {
 
     fn step(&mut self, step: &Cursor<'_>) -> Result<(), Problem> {
         let (name, argument) = step.one_entry("step", STEPS)?;
+        if self.is_open && matches!(name, "from" | "use") {
+            let message =
+                format!("nothing comes of the steps before this '{name}'; end them with 'to' or 'as'");
+            return Err(step.problem_at_key(name, message));
+        }
         let next = match name {
             "from" => Current::Stream(self.from(&argument)?),
             "use" => Current::Stream(self.named(&argument)?),
@@ -77,6 +90,7 @@ impl<'a> Compiler<'a> {
             }
         };
         self.current = next;
+        self.is_open = !matches!(name, "to" | "as" | "count" | "reduce" | "branch");
         Ok(())
     }
 
