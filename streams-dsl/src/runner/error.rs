@@ -90,6 +90,19 @@ pub enum TaskFailure {
     /// Processing failed.
     #[error(transparent)]
     Task(#[from] TaskError),
+    /// Processing one record fails, whenever it is tried. What is before it is committed.
+    #[error("the record at offset {offset} of partition {partition} of topic '{topic}' cannot be processed")]
+    Record {
+        /// The topic.
+        topic: String,
+        /// Number of the partition in it.
+        partition: u32,
+        /// The record.
+        offset: Offset,
+        /// Why.
+        #[source]
+        source: TaskError,
+    },
     /// An input could not be read.
     #[error("partition {partition} of topic '{topic}' could not be read")]
     Read {

@@ -4,6 +4,7 @@ mod assign;
 mod error;
 mod input;
 mod kinds;
+mod narrow;
 mod options;
 mod progress;
 mod reset;

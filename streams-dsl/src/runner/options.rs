@@ -19,6 +19,14 @@ pub struct RunnerOptions {
     /// Whether to make topics that are written and do not exist, with as many partitions as the topics that
     /// feed them. Default: yes.
     pub create_missing_sinks: bool,
+    /// What happens to a record that cannot be processed because what comes of it exceeds a limit of a record or of
+    /// a commit: with this it is left out, counted in [`TaskCounters::records_failed`] and named in
+    /// [`TaskProgress::last_skipped`]; without, its task ends with [`TaskFailure::Record`]. Default: no.
+    ///
+    /// [`TaskCounters::records_failed`]: crate::task::TaskCounters::records_failed
+    /// [`TaskProgress::last_skipped`]: super::TaskProgress::last_skipped
+    /// [`TaskFailure::Record`]: super::TaskFailure::Record
+    pub skip_failed: bool,
 }
 
 impl Default for RunnerOptions {
@@ -28,6 +36,7 @@ impl Default for RunnerOptions {
             commit_size_target: COMMIT_SIZE_TARGET_DEFAULT,
             repartition_partitions: None,
             create_missing_sinks: true,
+            skip_failed: false,
         }
     }
 }

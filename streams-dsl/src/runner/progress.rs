@@ -47,6 +47,8 @@ pub struct TaskProgress {
     pub inputs: Vec<InputProgress>,
     /// Records.
     pub counters: TaskCounters,
+    /// Why the record that was skipped last was: a [`TaskFailure::Record`].
+    pub last_skipped: Option<TaskFailure>,
     /// Commits that are durable.
     pub commits: u64,
     /// The commit under way, or a name that the task needs first, waits for space on the device.

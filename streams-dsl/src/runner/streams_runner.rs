@@ -127,6 +127,7 @@ fn no_progress(assignment: &Assignment) -> TaskProgress {
         state: TaskState::Starting,
         inputs: assignment.inputs.iter().map(input).collect(),
         counters: TaskCounters::default(),
+        last_skipped: None,
         commits: 0,
         lacks_space: false,
         commit_time_max: std::time::Duration::ZERO,

@@ -11,12 +11,13 @@ use thalweg_engine::model::{BatchView, Offset, StoreId};
 
 use super::assign::Assignment;
 use super::input::{Input, read_ahead};
+use super::narrow::Narrow;
 use super::signal::{Flag, race};
 use super::store_view::StoreView;
 use super::{RunnerOptions, TaskFailure, TaskProgress, TaskState};
 use crate::limits::{COMMIT_SIZE_TARGET_MIN, NO_SPACE_RETRY_INTERVAL};
 use crate::state::StateView;
-use crate::task::{Effects, Pipeline, Stopped, Task};
+use crate::task::{Effects, Pipeline, Place, Stopped, Task, TaskCounters, TaskError};
 use crate::topology::Topology;
 
 /// Everything that a task is made of.
@@ -36,6 +37,10 @@ pub(super) struct TaskLoop<R: Runtime> {
 struct Flight {
     begun: Monotonic,
     positions: Vec<Offset>,
+    /// Records read for it.
+    records: u64,
+    /// What the attempt has done when it is durable.
+    counters: TaskCounters,
     result: Rc<RefCell<Option<Result<(), CommitError>>>>,
 }
 
@@ -44,6 +49,8 @@ struct Attempt<R: Runtime> {
     task_id: StoreId,
     store_ids: Vec<StoreId>,
     task: Task,
+    /// What earlier attempts have done.
+    before: TaskCounters,
     inputs: Vec<Rc<Input<R>>>,
     flight: Option<Flight>,
     /// When the oldest effect began to wait for a commit.
@@ -56,14 +63,21 @@ impl<R: Runtime> TaskLoop<R> {
     /// Runs until told to stop or until something fails.
     pub(super) async fn run(self) {
         let mut commit_size_target = self.options.commit_size_target;
+        let mut narrow = Narrow::new();
         let end = loop {
-            match self.attempt(commit_size_target).await {
+            match self.attempt(commit_size_target, &mut narrow).await {
                 // Nothing of that commit was written. From the committed state on, in smaller ones.
                 Err(TaskFailure::Commit(CommitError::TooLarge { .. }))
                     if commit_size_target > COMMIT_SIZE_TARGET_MIN =>
                 {
                     self.client.runtime().mark("task-commit-too-large");
                     commit_size_target = (commit_size_target / 2).max(COMMIT_SIZE_TARGET_MIN);
+                }
+                Err(TaskFailure::Record { .. }) if self.options.skip_failed => {
+                    self.client.runtime().mark("task-record-skipped");
+                }
+                Err(TaskFailure::Task(error)) if error.is_of_a_record() => {
+                    self.client.runtime().mark("task-narrowed");
                 }
                 Err(failure) => break TaskState::Failed(failure),
                 Ok(()) => break TaskState::Stopped,
@@ -72,8 +86,10 @@ impl<R: Runtime> TaskLoop<R> {
         self.progress.borrow_mut().state = end;
     }
 
-    async fn attempt(&self, commit_size_target: usize) -> Result<(), TaskFailure> {
+    async fn attempt(&self, commit_size_target: usize, narrow: &mut Narrow) -> Result<(), TaskFailure> {
         let mut attempt = self.begin(commit_size_target).await?;
+        attempt.task.commit_each(narrow.records_max());
+        attempt.task.skip(narrow.skipped());
         let stop_reading = Rc::new(Flag::default());
         for (assigned, input) in self.assignment.inputs.iter().zip(&attempt.inputs) {
             let from = attempt.task.position(assigned.source);
@@ -82,14 +98,36 @@ impl<R: Runtime> TaskLoop<R> {
             self.client.runtime().spawn(Priority::Foreground, reader);
         }
         self.progress.borrow_mut().state = TaskState::Running;
-        let result = self.drive(&mut attempt).await;
+        let result = self.drive(&mut attempt, narrow).await;
         stop_reading.set();
         // Whatever is still under way ends before anything else begins: a commit, since the next attempt goes on
         // behind it; reads, since a disk operation is never dropped.
         while attempt.is_flying() || !attempt.inputs.iter().all(|input| input.has_ended()) {
             self.wake.wait().await;
         }
-        result
+        match result {
+            Err(TaskFailure::Task(error)) if error.is_of_a_record() => {
+                Err(self.narrow_down(&attempt, narrow, error))
+            }
+            result => result,
+        }
+    }
+
+    /// What `error` is once it is known which record it comes of; until then itself.
+    fn narrow_down(&self, attempt: &Attempt<R>, narrow: &mut Narrow, error: TaskError) -> TaskFailure {
+        let (records, last) = attempt.task.unflushed();
+        let Some(place) = narrow.failed(records, last) else { return TaskFailure::Task(error) };
+        narrow.skip(place);
+        let failure = self.record_failure(place, error);
+        if self.options.skip_failed {
+            self.progress.borrow_mut().last_skipped = Some(failure.clone());
+        }
+        failure
+    }
+
+    fn record_failure(&self, (source, offset): Place, error: TaskError) -> TaskFailure {
+        let topic = self.topology.sub_topologies()[self.assignment.sub].sources[source].clone();
+        TaskFailure::Record { topic, partition: self.assignment.partition, offset, source: error }
     }
 
     /// Finds stores and positions.
@@ -126,16 +164,19 @@ impl<R: Runtime> TaskLoop<R> {
         let pipeline = Pipeline::new(&self.topology, sub, *partition, &partitions, state);
         let task = Task::new(pipeline, positions, commit_size_target);
         let inputs: Vec<_> = inputs.iter().map(|_| Rc::new(Input::new())).collect();
-        let attempt = Attempt { task_id, store_ids, task, inputs, flight: None, dirty_since: None, turn: 0 };
+        let before = self.progress.borrow().counters;
+        let flight = None;
+        let attempt =
+            Attempt { task_id, store_ids, task, before, inputs, flight, dirty_since: None, turn: 0 };
         self.report(&attempt, true);
         Ok(attempt)
     }
 
     /// Processes and commits until told to stop.
-    async fn drive(&self, attempt: &mut Attempt<R>) -> Result<(), TaskFailure> {
+    async fn drive(&self, attempt: &mut Attempt<R>, narrow: &mut Narrow) -> Result<(), TaskFailure> {
         let runtime = self.client.runtime();
         loop {
-            self.land(attempt)?;
+            self.land(attempt, narrow)?;
             for number in 0..attempt.inputs.len() {
                 if let Some(error) = attempt.inputs[number].take_failure() {
                     return Err(self.read_failure(number, error));
@@ -220,12 +261,15 @@ impl<R: Runtime> TaskLoop<R> {
 
     /// Sends a commit on its way.
     fn take_off(&self, attempt: &mut Attempt<R>) -> Result<(), TaskFailure> {
+        let (records, _) = attempt.task.unflushed();
         let effects = attempt.task.flush()?;
+        let counters = attempt.task.counters();
         let commit = self.commit(attempt, effects);
         let runtime = self.client.runtime();
         let result = Rc::new(RefCell::new(None));
         let positions = commit.inputs.iter().map(|(_, position)| *position).collect();
-        attempt.flight = Some(Flight { begun: runtime.now(), positions, result: Rc::clone(&result) });
+        let (begun, flown) = (runtime.now(), Rc::clone(&result));
+        attempt.flight = Some(Flight { begun, positions, records, counters, result: flown });
         attempt.dirty_since = None;
         let (client, stop, wake) = (self.client.clone(), Rc::clone(&self.stop), Rc::clone(&self.wake));
         let progress = Rc::clone(&self.progress);
@@ -257,17 +301,20 @@ impl<R: Runtime> TaskLoop<R> {
     }
 
     /// Takes in the commit on its way, if it has ended.
-    fn land(&self, attempt: &mut Attempt<R>) -> Result<(), TaskFailure> {
+    fn land(&self, attempt: &mut Attempt<R>, narrow: &mut Narrow) -> Result<(), TaskFailure> {
         if attempt.flight.is_none() || attempt.is_flying() {
             return Ok(());
         }
         let Some(flight) = attempt.flight.take() else { return Ok(()) };
         let result = flight.result.take().expect("a flight that has landed has a result");
         result?;
+        narrow.committed(flight.records);
+        attempt.task.commit_each(narrow.records_max());
         let took = self.client.runtime().now().since(flight.begun);
         {
             let mut progress = self.progress.borrow_mut();
             progress.commits += 1;
+            progress.counters = attempt.before.plus(flight.counters);
             progress.commit_time_max = progress.commit_time_max.max(took);
             for (input, position) in progress.inputs.iter_mut().zip(flight.positions) {
                 input.committed = position;
@@ -280,7 +327,6 @@ impl<R: Runtime> TaskLoop<R> {
     /// Brings the progress up to date.
     fn report(&self, attempt: &Attempt<R>, is_beginning: bool) {
         let mut progress = self.progress.borrow_mut();
-        progress.counters = attempt.task.counters();
         for (assigned, input) in self.assignment.inputs.iter().zip(&mut progress.inputs) {
             input.processed = attempt.task.position(assigned.source);
             if is_beginning {

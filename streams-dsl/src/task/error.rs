@@ -46,6 +46,11 @@ pub enum TaskError {
 }
 
 impl TaskError {
+    /// Whether it comes of a single record, and not of what the topology keeps.
+    pub(crate) fn is_of_a_record(&self) -> bool {
+        !matches!(self, Self::StoreFormat { .. })
+    }
+
     pub(crate) fn store(store: &str, source: DecodeError) -> Self {
         Self::StoreFormat { store: store.to_owned(), source }
     }

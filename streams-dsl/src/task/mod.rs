@@ -7,4 +7,4 @@ mod step;
 pub use error::TaskError;
 pub(crate) use pipeline::Pipeline;
 pub use step::TaskCounters;
-pub(crate) use step::{Effects, Stopped, Task};
+pub(crate) use step::{Effects, Place, Stopped, Task};

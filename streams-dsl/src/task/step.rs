@@ -20,7 +20,28 @@ pub struct TaskCounters {
     pub records_undecodable: u64,
     /// Records skipped by aggregations because they have no key or no value.
     pub records_incomplete: u64,
+    /// Records skipped because processing them fails, as their topology's options say.
+    pub records_failed: u64,
 }
+
+impl TaskCounters {
+    /// What two tasks have done together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            records_in: self.records_in + other.records_in,
+            internal_in: self.internal_in + other.internal_in,
+            records_out: self.records_out + other.records_out,
+            internal_out: self.internal_out + other.internal_out,
+            records_undecodable: self.records_undecodable + other.records_undecodable,
+            records_incomplete: self.records_incomplete + other.records_incomplete,
+            records_failed: self.records_failed + other.records_failed,
+        }
+    }
+}
+
+/// One record of a task's input: which of the sub-topology's topics, and where in its partition.
+pub(crate) type Place = (usize, Offset);
 
 /// Everything that one commit makes visible, except the inputs that it came from.
 #[derive(Debug, Default)]
@@ -55,8 +76,14 @@ pub(crate) struct Task {
     positions: Vec<Offset>,
     records_in: u64,
     internal_in: u64,
-    /// Whether anything was processed since the last flush.
-    is_dirty: bool,
+    /// Records read since the last flush, and the last of them.
+    unflushed: u64,
+    last: Option<Place>,
+    /// At so many of them a commit should happen.
+    unflushed_max: u64,
+    /// A record of which it is known that processing it fails.
+    skipped: Option<Place>,
+    records_failed: u64,
     commit_size_target: usize,
     commit_size_max: usize,
 }
@@ -70,7 +97,11 @@ impl Task {
             positions,
             records_in: 0,
             internal_in: 0,
-            is_dirty: false,
+            unflushed: 0,
+            last: None,
+            unflushed_max: u64::MAX,
+            skipped: None,
+            records_failed: 0,
             commit_size_target,
             commit_size_max: COMMIT_SIZE_MAX,
         }
@@ -80,12 +111,29 @@ impl Task {
         self.positions[input]
     }
 
+    /// Commits at `records` records at the latest.
+    pub(crate) fn commit_each(&mut self, records: u64) {
+        self.unflushed_max = records;
+    }
+
+    /// Leaves out the record at `place`.
+    pub(crate) fn skip(&mut self, place: Option<Place>) {
+        self.skipped = place;
+    }
+
+    /// Records read since the last flush, and the last of all records read.
+    pub(crate) fn unflushed(&self) -> (u64, Option<Place>) {
+        (self.unflushed, self.last)
+    }
+
+    /// Whether anything was processed since the last flush.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.is_dirty
+        self.unflushed > 0
     }
 
     pub(crate) fn is_full(&self) -> bool {
         self.pipeline.counters().pending.get() >= self.commit_size_target
+            || self.unflushed >= self.unflushed_max
     }
 
     pub(crate) fn counters(&self) -> TaskCounters {
@@ -97,6 +145,7 @@ impl Task {
             internal_out: self.pipeline.records_out(|is_internal| is_internal),
             records_undecodable: counters.undecodable.get(),
             records_incomplete: counters.incomplete.get(),
+            records_failed: self.records_failed,
         }
     }
 
@@ -127,13 +176,19 @@ impl Task {
                 self.positions[input] = end;
                 break;
             };
-            for source in self.pipeline.sources(input) {
-                source.process(&record);
+            let place = (input, self.positions[input]);
+            if self.skipped == Some(place) {
+                self.records_failed += 1;
+            } else {
+                for source in self.pipeline.sources(input) {
+                    source.process(&record);
+                }
             }
+            self.last = Some(place);
             bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) + 1;
             self.records_in += 1;
             self.internal_in += is_internal;
-            self.is_dirty = true;
+            self.unflushed += 1;
             self.positions[input] = base + RecordCount(index + 1);
         }
         match self.pipeline.counters().failure.borrow_mut().take() {
@@ -149,11 +204,11 @@ impl Task {
     /// [`TaskError`], after which the task must be dropped.
     pub(crate) fn flush(&mut self) -> Result<Effects, TaskError> {
         let effects = self.pipeline.flush()?;
-        self.is_dirty = false;
         let size = effects.size();
         if size > self.commit_size_max {
             return Err(TaskError::CommitTooLarge { size, limit: self.commit_size_max });
         }
+        self.unflushed = 0;
         Ok(effects)
     }
 }

@@ -69,6 +69,17 @@ impl Totals {
         self.tasks.iter().map(|task| task.counters.internal_in).sum()
     }
 
+    /// Records left out because processing them fails.
+    #[must_use]
+    pub fn records_failed(&self) -> u64 {
+        self.tasks.iter().map(|task| task.counters.records_failed).sum()
+    }
+
+    /// Which record each task has left out last, and why.
+    pub fn skipped(&self) -> impl Iterator<Item = String> {
+        self.tasks.iter().filter_map(|task| Some(with_causes(task.last_skipped.as_ref()?)))
+    }
+
     /// Whether a commit waits for space on the device.
     #[must_use]
     pub fn lacks_space(&self) -> bool {
@@ -127,6 +138,7 @@ impl Running {
                     StartError::StoreKind { .. } => {
                         ", or let the topology begin anew: `thalweg streams reset`"
                     }
+                    StartError::ResetInterrupted { .. } => ": `thalweg streams reset`",
                     _ => "",
                 };
                 Err(Failure::new(start_code(&error), with_causes(&error) + hint))
@@ -138,7 +150,6 @@ impl Running {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let tasks = self.ask(Question::Progress);
-                    StartError::ResetInterrupted { .. } => ": `thalweg streams reset`",
         Totals { tasks: tasks.into_iter().filter_map(|reply| reply.wait().ok()).flatten().collect() }
     }
 
@@ -258,7 +269,11 @@ fn start_code(error: &StartError) -> ExitCode {
 
 fn task_failure(failure: &TaskFailure) -> Failure {
     let code = if failure.is_no_space() { ExitCode::Machine } else { ExitCode::Failed };
-    Failure::new(code, format!("the topology stopped: {}", with_causes(failure)))
+    let hint = match failure {
+        TaskFailure::Record { .. } => "; --skip-failed leaves such records out",
+        _ => "",
+    };
+    Failure::new(code, format!("the topology stopped: {}{hint}", with_causes(failure)))
 }
 
 #[cfg(test)]

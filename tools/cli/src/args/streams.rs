@@ -49,6 +49,10 @@ pub struct StreamsRunArgs {
     /// Longest time between two commits. Milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub commit_interval_ms: u64,
+    /// Leave out records that cannot be processed, because what comes of them exceeds a limit, and say so.
+    /// Without this the topology stops at such a record, and names it.
+    #[arg(long)]
+    pub skip_failed: bool,
     /// Print one JSON object at the end.
     #[arg(long)]
     pub json: bool,

@@ -107,7 +107,11 @@ fn run_topology(args: &StreamsRunArgs) -> Result<(), Failure> {
         0 => String::new(),
         own => format!(" and {own} between its own parts"),
     };
-    print_line(&format!("read {read} records, wrote {written}{own}, in {commits} commits"))
+    let failed = match totals.records_failed() {
+        0 => String::new(),
+        failed => format!("; skipped {failed} that cannot be processed"),
+    };
+    print_line(&format!("read {read} records, wrote {written}{own}, in {commits} commits{failed}"))
 }
 
 fn reset(args: &StreamsResetArgs) -> Result<(), Failure> {
@@ -137,6 +141,7 @@ fn run_on(
     create_sources(engine, &topology, args.partitions)?;
     let options = RunnerOptions {
         commit_interval: Duration::from_millis(args.commit_interval_ms),
+        skip_failed: args.skip_failed,
         ..RunnerOptions::default()
     };
     let running = Running::start(engine, topology, options)?;
@@ -148,6 +153,9 @@ fn run_on(
         let totals = running.totals();
         if let Some(failure) = totals.failure() {
             return Err(failure);
+        }
+        if totals.records_failed() > last.records_failed() {
+            totals.skipped().for_each(|reason| eprintln!("note: skipped: {reason}"));
         }
         full = if totals.lacks_space() { full + 1 } else { 0 };
         match full {
@@ -212,6 +220,7 @@ fn summary(name: &str, totals: &Totals) -> Value {
         "records_in": totals.records_in(),
         "records_out": totals.records_out(),
         "records_internal": totals.records_internal(),
+        "records_failed": totals.records_failed(),
         "commits": totals.commits(),
         "inputs": inputs.collect::<Vec<Value>>(),
     })

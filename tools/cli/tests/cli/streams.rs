@@ -320,3 +320,35 @@ fn a_topology_of_which_nothing_is_kept_is_not_reset() {
     assert_eq!(reset.text(), "reset word-count; dropped its positions and no stores\n");
     assert_eq!(place.run("topic list --internal --data d").succeeds().text().matches("internal").count(), 0);
 }
+
+#[test]
+fn a_record_that_is_too_large_to_count_is_named_and_can_be_left_out() {
+    let place = Place::with_topic("text", 1);
+    place.write(
+        "t.yaml",
+        "topology: t\nsteps: [{from: text}, {group_by: value}, {count: {store: s}}, {to: c}]\n",
+    );
+    let largest = "x".repeat(15_728_620);
+    let lines: String = (0..50).map(|i| format!("line{}\n", i % 7)).collect();
+    place
+        .pipe(format!("{lines}{largest}\n{lines}{largest}\n").as_bytes(), "produce text --data d")
+        .succeeds();
+    let parts = [
+        "the record at offset 50 of partition 0 of topic 'text' cannot be processed",
+        "--skip-failed leaves",
+    ];
+    for _ in 0..2 {
+        place.run("streams run t.yaml --until-idle --data d").fails(1, &parts);
+    }
+    let run = place.run("streams run t.yaml --until-idle --skip-failed --json --data d").succeeds();
+    assert!(run.stderr.contains("note: skipped: the record at offset "), "{}", run.stderr);
+    assert_eq!(run.json()["records_failed"], json!(2));
+    let mut counts = BTreeMap::new();
+    for record in place.run("consume c --value-format i64 --json --data d").json_lines() {
+        counts.insert(record["key"].as_str().unwrap().to_owned(), record["value"].as_i64().unwrap());
+    }
+    let expected = (0..7).map(|i| (format!("line{i}"), if i == 0 { 16 } else { 14 }));
+    assert_eq!(counts, expected.collect::<BTreeMap<_, _>>());
+    // Left out is read: no later run meets it.
+    place.run("streams run t.yaml --until-idle --data d").succeeds();
+}
