@@ -101,14 +101,41 @@ pub const SEGMENT_FILES_OPEN_MAX: usize = 256;
 /// is written, the other becomes free again.
 pub const SEGMENTS_RESERVED: usize = 2;
 
-/// Files that a new log has beside its first segment: the reserve, and one to go on in.
-pub const SEGMENTS_FREE_AT_FIRST: usize = SEGMENTS_RESERVED + 1;
+/// Segment files that a log leaves behind it when it goes on in another one with records: the reserve, and one into which
+/// what is live in others can be moved, so that those become free.
+pub const SEGMENTS_KEPT: usize = SEGMENTS_RESERVED + 1;
+
+/// Files that a new log has beside its first segment: those kept, and one to go on in.
+pub const SEGMENTS_FREE_AT_FIRST: usize = SEGMENTS_KEPT + 1;
 
 /// Room that trims and deletes leave where no segment is behind, for a frame that retires one. Bytes.
 pub const RETIREMENT_ROOM: usize = BLOCK_SIZE;
 
 /// Time without appends after which a log records in an empty frame that everything is durable.
 pub const IDLE_FRAME_DELAY: Duration = Duration::from_millis(200);
+
+/// Batches of one stream that lie one behind the other are read well from this many bytes on; where they are fewer on
+/// the average, they are moved together.
+pub const RUN_SIZE_MIN_DEFAULT: usize = 64 << 10;
+
+/// Age from which batches that lie scattered are moved together, unless configured otherwise.
+pub const REGROUP_AGE_DEFAULT: Duration = Duration::from_secs(600);
+
+/// Share of the time in which regrouping uses the device while there is other work, unless configured otherwise.
+/// Percent.
+pub const REGROUP_SHARE_DEFAULT: u32 = 25;
+
+/// Most segments that one regrouping takes batches from.
+pub const REGROUP_SOURCES_MAX: usize = 16;
+
+/// Of the bytes in ended segments, those that may be dead before regrouping begins. Percent of what is live.
+pub const REGROUP_DEAD_MAX: u64 = 40;
+
+/// Time between two attempts to append the frame that ends a regrouping.
+pub const REGROUP_RETRY_DELAY: Duration = Duration::from_millis(10);
+
+/// Longest time that regrouping waits for other work at a time.
+pub const REGROUP_PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// Time between two attempts to make a segment on a full disk.
 pub const NO_SPACE_RETRY_DELAY: Duration = Duration::from_secs(1);

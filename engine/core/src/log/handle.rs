@@ -11,6 +11,7 @@ use super::checkpoint::{SUPERBLOCK_NAME, run_keeper, write_superblock};
 use super::format::EntryKind;
 use super::read::{first_since, largest_since, read};
 use super::recover::open;
+use super::regroup::run_regrouper;
 use super::segment::run_filler;
 use super::shared::{Phase, Shared};
 use super::signal::commit_outcome;
@@ -53,6 +54,7 @@ impl<R: Runtime> Log<R> {
         shared.spawn(Priority::Foreground, run_writer(Rc::clone(&shared)));
         shared.spawn(Priority::Background, run_filler(Rc::clone(&shared)));
         shared.spawn(Priority::Background, run_keeper(Rc::clone(&shared)));
+        shared.spawn(Priority::Background, run_regrouper(Rc::clone(&shared)));
         let log = Self { shared };
         if report.damage_accepted.is_some() {
             log.supersede().await;
@@ -103,7 +105,9 @@ impl<R: Runtime> Log<R> {
         }
         let purpose = if entries.iter().all(gives_room) { Purpose::Relief } else { Purpose::Ordinary };
         let mut result = shared.tail.borrow_mut().append(&shared.runtime, entries, purpose);
-        if result == Err(AppendError::NoSpace) && shared.learn_whether_reclaiming() {
+        // Unless it is for a checkpoint's want of room, which [`Log::ready`] does not wait for then.
+        let may_wait = || shared.learn_whether_reclaiming() && !shared.tail.borrow().is_ready();
+        if result == Err(AppendError::NoSpace) && may_wait() {
             shared.runtime.mark("busy-reclaiming");
             shared.keeper.give();
             result = Err(AppendError::Busy);
@@ -153,7 +157,7 @@ impl<R: Runtime> Log<R> {
     /// [`Closed`], if the log closed before: whether the frame is durable is then not known.
     #[must_use]
     pub fn wait_committed(&self, sequence: Sequence) -> WaitCommitted<R> {
-        WaitCommitted { shared: Rc::clone(&self.shared), sequence, ticket: 0 }
+        WaitCommitted::new(&self.shared, sequence)
     }
 
     /// Ends when the log has closed, by [`Log::close`] or by itself after a failure.
@@ -306,6 +310,12 @@ pub struct WaitCommitted<R: Runtime> {
     sequence: Sequence,
     /// 0 before the first poll.
     ticket: u64,
+}
+
+impl<R: Runtime> WaitCommitted<R> {
+    pub(super) fn new(shared: &Rc<Shared<R>>, sequence: Sequence) -> Self {
+        Self { shared: Rc::clone(shared), sequence, ticket: 0 }
+    }
 }
 
 impl<R: Runtime> Future for WaitCommitted<R> {

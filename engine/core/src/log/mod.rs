@@ -10,6 +10,7 @@
 //! - `checkpoint`: superblock and checkpoints
 //! - `recover`: opening
 //! - `inspect`: looking at the files and checking them, without changing anything
+//! - `regroup`: moving batches into store segments, so that space comes back and readers read on
 //! - `read`: tail cache, footers, reads
 
 mod batch;
@@ -22,6 +23,7 @@ pub mod inspect;
 mod options;
 mod read;
 mod recover;
+mod regroup;
 mod segment;
 mod shared;
 mod signal;

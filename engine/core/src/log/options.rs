@@ -1,10 +1,13 @@
 //! How a log is set up.
 
+use std::time::Duration;
+
 use super::format::LogOwner;
 use crate::limits::{
-    BLOCK_SIZE, CHECKPOINT_INTERVAL_DEFAULT, FRAME_SIZE_MAX, FRAME_SIZE_TARGET, SEGMENT_POOL_DEFAULT,
-    SEGMENT_SIZE_DEFAULT, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, TAIL_CACHE_SIZE_DEFAULT,
-    WRITES_IN_FLIGHT_DEFAULT, WRITES_IN_FLIGHT_MAX,
+    BLOCK_SIZE, CHECKPOINT_INTERVAL_DEFAULT, FRAME_SIZE_MAX, FRAME_SIZE_TARGET, REGROUP_AGE_DEFAULT,
+    REGROUP_SHARE_DEFAULT, RUN_SIZE_MIN_DEFAULT, SEGMENT_POOL_DEFAULT, SEGMENT_SIZE_DEFAULT,
+    SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, TAIL_CACHE_SIZE_DEFAULT, WRITES_IN_FLIGHT_DEFAULT,
+    WRITES_IN_FLIGHT_MAX,
 };
 
 /// How writes of frames become durable. Which one is faster depends on the device.
@@ -37,6 +40,13 @@ pub struct LogOptions {
     pub frame_size_max: usize,
     /// Writes of frames in flight at once; 1 to [`WRITES_IN_FLIGHT_MAX`].
     pub writes_in_flight: usize,
+    /// Share of the time in which regrouping uses the device while there is other work. Percent, 1 to 100.
+    pub regroup_share: u32,
+    /// Age from which batches that lie scattered in a segment are moved together. Those that somebody reads from the disk
+    /// are before.
+    pub regroup_age: Duration,
+    /// Bytes of one stream from which on batches that lie one behind the other are not scattered.
+    pub run_size_min: usize,
     /// Go on where durable state says that frames were acknowledged which can no longer be read, and so lose
     /// them. For an operator who has read the refusal.
     pub accept_damage: bool,
@@ -64,6 +74,9 @@ impl Default for LogOptions {
             frame_size_target: FRAME_SIZE_TARGET,
             frame_size_max: FRAME_SIZE_MAX,
             writes_in_flight: WRITES_IN_FLIGHT_DEFAULT,
+            regroup_share: REGROUP_SHARE_DEFAULT,
+            regroup_age: REGROUP_AGE_DEFAULT,
+            run_size_min: RUN_SIZE_MIN_DEFAULT,
             accept_damage: false,
             home: None,
         }
@@ -91,6 +104,9 @@ impl LogOptions {
         }
         if !(1..=WRITES_IN_FLIGHT_MAX).contains(&self.writes_in_flight) {
             return Some("the number of writes in flight is out of range");
+        }
+        if !(1..=100).contains(&self.regroup_share) {
+            return Some("the share of regrouping is out of range");
         }
         if self.pool_target == 0 {
             return Some("the pool of segments is empty");

@@ -49,10 +49,13 @@ pub(super) struct Shared<R: Runtime> {
     pub(super) superblock: RefCell<SuperblockFile<R>>,
     pub(super) checkpoints: CheckpointRequests,
     pub(super) waiters: RefCell<CommitWaiters>,
-    /// Wakes the task that writes frames, makes segments ready, writes footers and checkpoints.
+    /// Wakes the task that writes frames, makes segments ready, writes footers and checkpoints, moves batches.
     pub(super) writer: Signal,
     pub(super) filler: Signal,
     pub(super) keeper: Signal,
+    pub(super) regrouper: Signal,
+    /// Batches are being moved, so that segments become free.
+    pub(super) regrouping: Cell<bool>,
     /// Tasks that wait to append, for a checkpoint, or for the log to close.
     pub(super) ready: Waiting,
     pub(super) changed: Waiting,
@@ -137,7 +140,7 @@ impl<R: Runtime> Shared<R> {
             return;
         }
         self.progress.phase.set(phase);
-        for signal in [&self.writer, &self.filler, &self.keeper] {
+        for signal in [&self.writer, &self.filler, &self.keeper, &self.regrouper] {
             signal.give();
         }
         if phase >= Phase::Stopped {
@@ -193,9 +196,11 @@ impl<R: Runtime> Shared<R> {
         }
     }
 
-    /// Whether ended segments hold nothing live, so that there will be room once they are used again.
+    /// Whether ended segments hold nothing live, or will before long, so that there will be room once they are used
+    /// again.
     pub(super) fn learn_whether_reclaiming(&self) -> bool {
-        let reclaiming = self.index.borrow().segments().values().any(SegmentState::is_dead);
+        let is_dead = || self.index.borrow().segments().values().any(SegmentState::is_dead);
+        let reclaiming = self.regrouping.get() || is_dead();
         self.tail.borrow_mut().reclaiming = reclaiming;
         reclaiming
     }
@@ -217,6 +222,9 @@ impl<R: Runtime> Shared<R> {
         let bytes = self.status_bytes();
         if self.checkpoints.is_due(bytes, self.options.checkpoint_interval) {
             self.keeper.give();
+        }
+        if applied.died {
+            self.regrouper.give();
         }
         let idle = self.tail.borrow().is_idle();
         if idle && !self.is_durability_recorded() {
@@ -284,6 +292,32 @@ impl<R: Runtime> Shared<R> {
         self.tail.borrow_mut().add_file();
         self.wake_ready();
         self.filler.give();
+    }
+
+    /// Lets go of a segment; one that waits to be used again may be free now.
+    pub(super) fn let_go(&self, held: Rc<Segment<R>>) {
+        let is_free = self.free.borrow().iter().any(|free| free.id == held.id);
+        drop(held);
+        if is_free {
+            self.filler.give();
+        }
+    }
+
+    /// A segment that was to be moved into is not: its file is free again.
+    pub(super) fn give_back_store(&self, segment: &Rc<Segment<R>>) {
+        self.segments.borrow_mut().remove(&segment.id);
+        let holder = Some(Rc::clone(segment));
+        self.free.borrow_mut().push_back(FreeSegment { id: segment.id, holder, whole: true });
+        self.tail.borrow_mut().add_file();
+        self.wake_ready();
+        self.filler.give();
+    }
+
+    /// There may be a segment to move batches into.
+    pub(super) fn wake_regrouper_for_segment(&self) {
+        if self.tail.borrow().store_wanted {
+            self.regrouper.give();
+        }
     }
 
     /// A segment's file was opened for reading; the one opened longest ago is closed for it.

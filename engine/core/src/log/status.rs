@@ -35,6 +35,10 @@ pub struct LogStatus {
     pub checkpoints: u64,
     /// Appends refused because the device did not keep up.
     pub busy: u64,
+    /// Store segments written.
+    pub regrouped: u64,
+    /// Bytes of batches moved into them.
+    pub regrouped_bytes: u64,
     /// Batches read from memory.
     pub cache_hits: u64,
     /// Batches read from the disk.

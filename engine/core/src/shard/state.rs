@@ -241,7 +241,7 @@ impl<R: Runtime> ShardState<R> {
                 self.speculation.naming.remove(&name);
                 self.insert_name(name, StoreId(entry.subject));
             }
-            EntryKind::Roll | EntryKind::SegmentRetired => {}
+            EntryKind::Roll | EntryKind::SegmentRetired | EntryKind::Regrouped => {}
         }
     }
 

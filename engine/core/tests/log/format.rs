@@ -2,9 +2,10 @@
 
 use thalweg_archive::{Kind, encode};
 use thalweg_engine::log::format::{
-    CheckpointHeader, CheckpointName, Entry, FooterTrailer, FooterV1, FrameHeader, LogOwner, ReplayStart,
-    RootV2, RowTableV1, SegmentHeader, SegmentRowV1, SegmentTableV1, SliceHeader, SliceOwner, StreamRowV2,
-    StreamTableV2, Superblock, encode_directory, read_directory,
+    CheckpointHeader, CheckpointName, Entry, FooterTrailer, FooterV1, FrameHeader, LogOwner, RegroupV1,
+    ReplayStart, RootV2, RowTableV1, SegmentHeader, SegmentRowV2, SegmentTableV2, SliceHeader, SliceOwner,
+    StorePartV1, StoreRestV1, StoreSourceV1, StreamRowV2, StreamTableV2, Superblock, encode_directory,
+    read_directory, read_regroup, regroup_size_max,
 };
 use thalweg_engine::model::{
     FolderId, Generation, Incarnation, LogId, Position, SegmentId, Sequence, ShardId,
@@ -221,7 +222,7 @@ fn the_bytes_of_a_checkpoint_are_pinned() {
 
 #[test]
 fn the_bytes_of_the_tables_of_a_checkpoint_are_pinned() {
-    let segment = SegmentRowV1 {
+    let segment = SegmentRowV2 {
         segment: 3,
         generation: GENERATION.0,
         first: 800,
@@ -229,10 +230,12 @@ fn the_bytes_of_the_tables_of_a_checkpoint_are_pinned() {
         end: 8192,
         sealed: true,
         footer: false,
+        store: true,
+        runs: 7,
     };
     let golden = Bytes::new(&[]).u32(3).u64(GENERATION.0).u64(800).u64(900).u32(8192).u8(1).u8(0);
-    let golden = golden.i32(-34).u32(1);
-    assert_eq!(encode(&SegmentTableV1 { segments: vec![segment] }), golden.archive::<SegmentTableV1>());
+    let golden = golden.u8(1).u32(7).i32(-39).u32(1);
+    assert_eq!(encode(&SegmentTableV2 { segments: vec![segment] }), golden.archive::<SegmentTableV2>());
 
     let root = RootV2 { segment: 3, base: 10, end: 20, bytes: 4000, timestamp_max: -5 };
     let stream = StreamRowV2 { stream: 6, start: 12, end: 20, roots: vec![root] };
@@ -245,6 +248,34 @@ fn the_bytes_of_the_tables_of_a_checkpoint_are_pinned() {
     let rows = vec![entry(1, 4608)];
     let golden = Bytes::new(&[]).entry(&rows[0]).u32(3).i32(-64).u32(1);
     assert_eq!(encode(&RowTableV1 { segment: 3, rows }), golden.archive::<RowTableV1>());
+}
+
+#[test]
+fn the_bytes_of_what_was_regrouped_are_pinned() {
+    let regroup = RegroupV1 {
+        segment: 9,
+        generation: GENERATION.0,
+        frames: 12,
+        end: 65_536,
+        sources: vec![
+            StoreSourceV1 { segment: 3, generation: GENERATION.0 },
+            StoreSourceV1 { segment: 4, generation: 77 },
+        ],
+        parts: vec![StorePartV1 { stream: 6, base: 10, end: 20, bytes: 4000, timestamp_max: -5 }],
+        rests: vec![StoreRestV1 { stream: 6, segment: 4, base: 20, bytes: 100, timestamp_max: -6 }],
+    };
+    let golden = Bytes::new(&[]).u32(3).u64(GENERATION.0).u32(4).u64(77).u64(6).u64(10).u64(20).u64(4000);
+    let golden = golden.u64(-5i64 as u64).u64(6).u32(4).u64(20).u64(100).u64(-6i64 as u64);
+    // What is behind the first elements: 24 of sources, 40 of parts, 36 of rests, 24 of fields, 8 for each vector.
+    let golden = golden.u32(9).u64(GENERATION.0).u64(12).u32(65_536);
+    let golden = golden.i32(-124).u32(2).i32(-108).u32(1).i32(-76).u32(1);
+    let bytes = encode(&regroup);
+    assert_eq!(bytes, golden.archive::<RegroupV1>());
+    assert_eq!(read_regroup(&bytes), Ok(regroup));
+    assert!(bytes.len() <= regroup_size_max(2, 1, 1));
+    for cut in 0..bytes.len() {
+        assert!(read_regroup(&bytes[..cut]).is_err(), "{cut}");
+    }
 }
 
 #[test]

@@ -104,7 +104,8 @@ fn any_number_of_trims_finds_room_on_a_full_disk() {
                 // A frame without entries would follow each of them.
                 runtime.sleep(Duration::from_millis(250)).await;
             }
-            assert_eq!(append(&log, next).await, Err(AppendError::NoSpace));
+            // What was in ended segments lies closer by now, without what frames are filled up with.
+            let next = fill(&log, next).await;
             assert_eq!(log.bounds(STREAM).unwrap().start, Offset(1));
             let_go(&runtime, &log, trim(next)).await;
             append_again(&runtime, &log, next).await;

@@ -95,6 +95,6 @@ fn would_give_room<R: Runtime>(shared: &Rc<Shared<R>>) -> bool {
     let index = shared.index.borrow();
     index.segments().values().any(|state| {
         let dead = state.is_dead() && !state.retiring;
-        dead && state.last > covered && state.last <= last
+        dead && !state.is_covered(covered) && state.last <= last
     })
 }

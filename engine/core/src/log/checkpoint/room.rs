@@ -27,7 +27,8 @@ use crate::log::shared::Shared;
 /// What an entry of this kind with a payload of `size` bytes adds to a checkpoint at most. Bytes.
 pub(in crate::log) fn growth_of(kind: u16, size: usize) -> u64 {
     match EntryKind::from_raw(kind) {
-        Some(EntryKind::SegmentRetired) => 0,
+        // The store segment was counted while it was spare, and what lies in it, where it lay before.
+        Some(EntryKind::SegmentRetired | EntryKind::Regrouped) => 0,
         Some(kind) if kind.lets_go() => 0,
         Some(EntryKind::Roll) => CHECKPOINT_SEGMENT_GROWTH,
         // Their payloads stay where they are.

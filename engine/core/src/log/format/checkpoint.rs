@@ -141,7 +141,7 @@ fn slice_checksum(size: u32, owner: SliceOwner, slice: &[u8]) -> u32 {
 /// One segment that holds frames.
 #[derive(Archive, Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[rkyv(derive(Debug))]
-pub struct SegmentRowV1 {
+pub struct SegmentRowV2 {
     /// The file.
     pub segment: u32,
     /// Its life.
@@ -156,19 +156,23 @@ pub struct SegmentRowV1 {
     pub sealed: bool,
     /// Its footer is durable; if not, its rows are in this checkpoint.
     pub footer: bool,
+    /// A store segment: its frames are no part of the log's sequence, and are numbered from 1.
+    pub store: bool,
+    /// Runs of batches of one stream that lie one behind the other.
+    pub runs: u32,
 }
 
 /// Segments that hold frames, or a part of them.
 #[derive(Archive, Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[rkyv(derive(Debug))]
-pub struct SegmentTableV1 {
-    /// In order of their first frames.
-    pub segments: Vec<SegmentRowV1>,
+pub struct SegmentTableV2 {
+    /// In order of their first frames; then store segments.
+    pub segments: Vec<SegmentRowV2>,
 }
 
-impl Kind for SegmentTableV1 {
+impl Kind for SegmentTableV2 {
     const TYPE: u16 = 3;
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
 }
 
 /// The part of a stream that lies in one segment.

@@ -1,7 +1,7 @@
 //! The directory of a frame: an archive of its entries.
 
 use rkyv::{Archive, Deserialize, Serialize};
-use thalweg_archive::{ArchiveError, ENVELOPE_SIZE, Kind, encode_into, view};
+use thalweg_archive::{ENVELOPE_SIZE, Kind, encode_into, view};
 
 use super::entry::ArchivedEntryV1;
 use super::{CHECKSUM_CRC32, CHECKSUM_CRC32C, CHECKSUM_NONE, Entry, EntryV1};
@@ -88,10 +88,7 @@ pub fn read_directory<'a>(frame: &'a [u8], header: &FrameHeader) -> Result<Direc
     if crc32fast::hash(directory) != header.directory_checksum {
         return Err(FrameError::Corrupt { what: "the directory does not have its checksum" });
     }
-    let archived = view::<DirectoryV1>(directory).map_err(|source| match source {
-        ArchiveError::UnknownVersion { found, known, .. } => FrameError::NewerVersion { found, known },
-        source => FrameError::Directory { source },
-    })?;
+    let archived = view::<DirectoryV1>(directory)?;
     if archived.entries.len() != header.entry_count as usize {
         return Err(FrameError::Corrupt { what: "the directory has another number of entries" });
     }

@@ -46,6 +46,9 @@ pub enum EntryKind {
     /// A topic was deleted from the catalog. Not a [`EntryKind::CatalogChange`], so that there is room for it when the
     /// disk is full.
     TopicDeleted = 14,
+    /// Batches were moved into a store segment: the subject; its generation is the base, a
+    /// [`RegroupV1`](super::RegroupV1) the payload.
+    Regrouped = 15,
     /// What the log's own clock says: the milliseconds since the log was made are the base; what the wall clock would say if
     /// only these had passed the owner, and what it said the largest timestamp.
     Clock = 16,
@@ -70,6 +73,7 @@ impl EntryKind {
             12 => Self::StoreDropped,
             13 => Self::StoreNamed,
             14 => Self::TopicDeleted,
+            15 => Self::Regrouped,
             16 => Self::Clock,
             _ => return None,
         })

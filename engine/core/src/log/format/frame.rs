@@ -17,6 +17,9 @@ pub const FRAME_MAGIC: [u8; 8] = *b"THALWEGF";
 /// Version of the frame format that this code writes, and the newest that it reads.
 pub const FRAME_FORMAT_VERSION: u16 = 1;
 
+/// Flag of a frame in a store segment: it is no part of the log's sequence, and is numbered within its segment.
+pub const FRAME_FLAG_STORE: u32 = 1;
+
 const CHECKSUM_AT: usize = FRAME_HEADER_SIZE - 4;
 
 const _: () = assert!(FRAME_SIZE_MAX.is_multiple_of(BLOCK_SIZE), "frames end on a block");
@@ -35,7 +38,7 @@ pub struct FrameHeader {
     pub position: Position,
     /// Bytes of the whole frame: a multiple of [`BLOCK_SIZE`], at most [`FRAME_SIZE_MAX`].
     pub length: u32,
-    /// Its place in the log's order, from 1.
+    /// Its place in the log's order, from 1; of a store frame, in its segment.
     pub sequence: Sequence,
     /// Highest sequence known durable when the frame was built; below `sequence`.
     pub durable_up_to: Sequence,
@@ -54,7 +57,7 @@ pub struct FrameHeader {
     pub payload_start: u32,
     /// Where the last payload ends, from the frame's start; at or behind `payload_start`, in the last block.
     pub payload_end: u32,
-    /// No flag is defined.
+    /// [`FRAME_FLAG_STORE`], or nothing.
     pub flags: u32,
     /// CRC-32 over log id and header. [`FrameHeader::encode`] ignores it and returns the new one.
     pub checksum: u32,
@@ -101,6 +104,15 @@ pub enum FrameError {
         /// Its bytes.
         length: u32,
     },
+}
+
+impl From<ArchiveError> for FrameError {
+    fn from(source: ArchiveError) -> Self {
+        match source {
+            ArchiveError::UnknownVersion { found, known, .. } => Self::NewerVersion { found, known },
+            source => Self::Directory { source },
+        }
+    }
 }
 
 impl FrameHeader {
@@ -174,6 +186,12 @@ impl FrameHeader {
     #[must_use]
     pub fn belongs_at(&self, segment: SegmentId, generation: Generation, position: Position) -> bool {
         self.segment == segment && self.generation == generation && self.position == position
+    }
+
+    /// Whether it is a frame of a store segment.
+    #[must_use]
+    pub fn is_store(&self) -> bool {
+        self.flags & FRAME_FLAG_STORE != 0
     }
 
     /// Where in the segment the frame ends, and the next one begins.

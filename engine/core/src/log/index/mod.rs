@@ -2,6 +2,7 @@
 //!
 //! Pure state: it takes frames in order and answers; it does no I/O.
 
+mod regroup;
 mod restore;
 mod row;
 mod stream;
@@ -10,5 +11,5 @@ mod time;
 
 pub(super) use row::{Row, end_of, stream_of};
 pub(super) use stream::{Root, Stream};
-pub(super) use table::{Applied, Found, Index, SegmentState};
+pub(super) use table::{Applied, Found, Index, SegmentClass, SegmentState};
 pub(super) use time::Sought;

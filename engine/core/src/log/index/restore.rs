@@ -2,10 +2,10 @@
 
 use thalweg_archive::{Envelope, Kind, deserialize, encode_into, view};
 
-use super::{Index, Root, Row, Stream, end_of, stream_of};
+use super::{Index, Root, Row, SegmentClass, Stream, end_of, stream_of};
 use crate::limits::CHECKPOINT_SLICE_ROWS;
 use crate::log::RestoreError;
-use crate::log::format::{RootV2, RowTableV1, SegmentRowV1, SegmentTableV1, StreamRowV2, StreamTableV2};
+use crate::log::format::{RootV2, RowTableV1, SegmentRowV2, SegmentTableV2, StreamRowV2, StreamTableV2};
 use crate::model::{Generation, Position, SegmentId, Sequence, StreamId};
 
 /// The tables of an index as of one frame. The rows stay in the index: those of a segment are only added to,
@@ -13,7 +13,7 @@ use crate::model::{Generation, Position, SegmentId, Sequence, StreamId};
 #[derive(Debug, Default)]
 pub(in crate::log) struct IndexSnapshot {
     /// Not yet written, the next ones last.
-    segments: Vec<SegmentRowV1>,
+    segments: Vec<SegmentRowV2>,
     streams: Vec<StreamRowV2>,
     rows: Vec<RowRange>,
 }
@@ -34,7 +34,7 @@ impl Index {
     pub(in crate::log) fn snapshot(&self) -> IndexSnapshot {
         let mut snapshot = IndexSnapshot::default();
         for (segment, state) in &self.segments {
-            snapshot.segments.push(SegmentRowV1 {
+            snapshot.segments.push(SegmentRowV2 {
                 segment: segment.0,
                 generation: state.generation.0,
                 first: state.first.0,
@@ -42,10 +42,12 @@ impl Index {
                 end: state.end.0,
                 sealed: state.sealed,
                 footer: state.footer,
+                store: state.class == SegmentClass::Store,
+                runs: state.runs,
             });
         }
-        // A segment without a frame comes last: the log goes on there.
-        snapshot.segments.sort_by_key(|row| std::cmp::Reverse(row.first.wrapping_sub(1)));
+        // A journal segment without a frame comes behind the others: the log goes on there.
+        snapshot.segments.sort_by_key(|row| std::cmp::Reverse((row.store, row.first.wrapping_sub(1))));
         let mut streams: Vec<StreamId> = self.streams.keys().copied().collect();
         streams.sort_unstable_by(|a, b| b.cmp(a));
         for id in streams {
@@ -77,8 +79,8 @@ impl Index {
     pub(in crate::log) fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
         let envelope = Envelope::read(bytes)?;
         match envelope.kind {
-            SegmentTableV1::TYPE => {
-                let table = deserialize::<SegmentTableV1>(view::<SegmentTableV1>(bytes)?);
+            SegmentTableV2::TYPE => {
+                let table = deserialize::<SegmentTableV2>(view::<SegmentTableV2>(bytes)?);
                 table.segments.iter().try_for_each(|row| self.restore_segment(row))
             }
             StreamTableV2::TYPE => {
@@ -94,7 +96,7 @@ impl Index {
         }
     }
 
-    fn restore_segment(&mut self, row: &SegmentRowV1) -> Result<(), RestoreError> {
+    fn restore_segment(&mut self, row: &SegmentRowV2) -> Result<(), RestoreError> {
         let segment = SegmentId(row.segment);
         if self.segments.contains_key(&segment) {
             return Err(RestoreError::Contradiction { what: "a segment comes twice" });
@@ -106,6 +108,13 @@ impl Index {
         state.end = Position(row.end);
         state.sealed = row.sealed;
         state.footer = row.footer;
+        state.runs = row.runs;
+        if row.store {
+            if !(row.sealed && row.footer) {
+                return Err(RestoreError::Contradiction { what: "a store segment is not whole" });
+            }
+            state.class = SegmentClass::Store;
+        }
         Ok(())
     }
 
@@ -134,7 +143,11 @@ impl Index {
     fn restore_row(&mut self, segment: SegmentId, row: Row) -> Result<(), RestoreError> {
         let what = "a row belongs to no root";
         let stream = stream_of(&row).and_then(|stream| self.streams.get_mut(&stream));
-        let Some(root) = stream.and_then(|s| s.roots.iter_mut().find(|root| root.segment == segment)) else {
+        let root = stream.and_then(|stream| {
+            let at = stream.root_at(row.base);
+            stream.roots.get_mut(at)
+        });
+        let Some(root) = root.filter(|root| root.segment == segment) else {
             return Err(RestoreError::Contradiction { what });
         };
         if row.base < root.base || end_of(&row) > root.end {
@@ -157,7 +170,7 @@ impl IndexSnapshot {
     pub(in crate::log) fn next_slice(&mut self, index: &Index, out: &mut Vec<u8>) -> bool {
         if !self.segments.is_empty() {
             let segments = take_last(&mut self.segments, CHECKPOINT_SLICE_ROWS);
-            encode_into(&SegmentTableV1 { segments }, out);
+            encode_into(&SegmentTableV2 { segments }, out);
             return true;
         }
         if !self.streams.is_empty() {
@@ -244,7 +257,7 @@ mod tests {
             position,
             ..FrameHeader::default()
         };
-        index.apply(&header, &[Entry { subject: STREAM.0, ..entry }]);
+        index.apply(&header, &[Entry { subject: STREAM.0, ..entry }], &[]);
     }
 
     fn rows(index: &Index) -> Vec<u64> {

@@ -5,16 +5,28 @@ use std::collections::BTreeMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::regroup::payload_of;
 use super::{Root, Row, Stream, end_of, stream_of};
 use crate::log::StreamBounds;
 use crate::log::format::{Entry, EntryKind, FrameHeader};
 use crate::model::{Generation, Offset, PartitionId, Position, SegmentId, Sequence, ShardId, StreamId};
 
+/// What a segment is for.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(in crate::log) enum SegmentClass {
+    /// Frames of the log's sequence.
+    #[default]
+    Journal,
+    /// Batches taken over from other segments, sorted by stream.
+    Store,
+}
+
 /// One segment that holds frames.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(in crate::log) struct SegmentState {
     pub(in crate::log) generation: Generation,
-    /// First and last frame; 0 as long as there is none.
+    pub(in crate::log) class: SegmentClass,
+    /// First and last frame; 0 as long as there is none. A store segment counts its own, from 1.
     pub(in crate::log) first: Sequence,
     pub(in crate::log) last: Sequence,
     /// Where its frames end.
@@ -27,10 +39,16 @@ pub(in crate::log) struct SegmentState {
     pub(in crate::log) damaged: bool,
     /// Its retirement is on its way.
     pub(in crate::log) retiring: bool,
+    /// Somebody reads from it what lies scattered in it.
+    pub(in crate::log) asked: bool,
     /// Bytes of live batches.
     pub(in crate::log) live: u64,
     /// Batches that came into it.
     pub(in crate::log) rows: usize,
+    /// Runs of batches of one stream that lie one behind the other.
+    pub(in crate::log) runs: u32,
+    /// Stream of the last batch, if it came since the log was opened.
+    pub(in crate::log) last_stream: Option<StreamId>,
     /// Streams that came into it, until its footer is durable; one may be listed more than once.
     pub(in crate::log) streams: Vec<StreamId>,
 }
@@ -39,6 +57,22 @@ impl SegmentState {
     /// Whether it has ended and holds nothing live: it is used again before long.
     pub(in crate::log) fn is_dead(&self) -> bool {
         self.sealed && self.live == 0
+    }
+
+    /// Whether the batches of each stream lie in it in runs below `run_size` bytes on the average.
+    pub(in crate::log) fn is_scattered(&self, run_size: usize) -> bool {
+        let runs = u64::from(self.runs);
+        self.class == SegmentClass::Journal && runs > 1 && self.live < runs * run_size as u64
+    }
+
+    /// Whether batches can be moved out of it.
+    pub(in crate::log) fn is_source(&self) -> bool {
+        self.sealed && self.footer && !self.damaged && !self.retiring && self.live > 0
+    }
+
+    /// Whether no start needs its frames any more, if checkpoints reach up to `covered`.
+    pub(in crate::log) fn is_covered(&self, covered: Sequence) -> bool {
+        self.class == SegmentClass::Store || self.last <= covered
     }
 }
 
@@ -53,6 +87,8 @@ pub(in crate::log) struct Applied {
     pub(in crate::log) died: bool,
     /// Segments that hold nothing any more.
     pub(in crate::log) retired: Vec<SegmentId>,
+    /// Batches were moved into a store segment.
+    pub(in crate::log) regrouped: bool,
 }
 
 /// What a search found.
@@ -80,8 +116,11 @@ impl Index {
         index
     }
 
-    /// Takes in the next frame.
-    pub(in crate::log) fn apply(&mut self, header: &FrameHeader, entries: &[Entry]) -> Applied {
+    /// Takes in the next frame: `bytes`, with its header.
+    ///
+    /// # Panics
+    /// If a payload that says what was regrouped does not read: it was checked when the frame was read.
+    pub(in crate::log) fn apply(&mut self, header: &FrameHeader, entries: &[Entry], bytes: &[u8]) -> Applied {
         let mut applied = Applied::default();
         let segment = self.segments.get_mut(&header.segment).expect("a frame lies in a segment in use");
         debug_assert_eq!(segment.generation, header.generation);
@@ -90,29 +129,30 @@ impl Index {
         }
         segment.last = header.sequence;
         segment.end = header.end();
-        let (mut bytes, mut rows) = (0, 0);
+        let (mut live, mut rows) = (0, 0);
         for entry in entries {
             if let Some(stream) = stream_of(entry) {
                 let row = Row { position: header.position.0 + entry.position, ..*entry };
-                bytes += u64::from(entry.length);
+                live += u64::from(entry.length);
                 rows += 1;
+                segment.runs += u32::from(segment.last_stream.replace(stream) != Some(stream));
                 if self.streams.entry(stream).or_default().push(header.segment, row) {
                     segment.streams.push(stream);
                 }
             }
         }
-        segment.live += bytes;
+        segment.live += live;
         segment.rows += rows;
-        self.live += bytes;
+        self.live += live;
         applied.batches = rows > 0;
         // Behind the batches: a trim never reaches into its own frame, and segments are borrowed above.
         for entry in entries {
-            self.apply_other(header, entry, &mut applied);
+            self.apply_other(header, entry, bytes, &mut applied);
         }
         applied
     }
 
-    fn apply_other(&mut self, header: &FrameHeader, entry: &Entry, applied: &mut Applied) {
+    fn apply_other(&mut self, header: &FrameHeader, entry: &Entry, bytes: &[u8], applied: &mut Applied) {
         match entry.known_kind() {
             Some(EntryKind::LogStart) => {
                 applied.died |= self.trim(StreamId(entry.subject), entry.base);
@@ -138,6 +178,10 @@ impl Index {
                     self.segments.remove(&segment);
                     applied.retired.push(segment);
                 }
+            }
+            Some(EntryKind::Regrouped) => {
+                self.regroup(&payload_of(entry, bytes));
+                (applied.regrouped, applied.died) = (true, true);
             }
             _ => {}
         }
@@ -179,8 +223,10 @@ impl Index {
                 }
                 continue;
             }
-            match footer(root.segment, from) {
-                Some(mut rows) => {
+            match footer(root.segment, from.max(root.base)) {
+                Some(rows) => {
+                    // Others of the stream there are none of the root's.
+                    let mut rows = rows.take_while(|row| row.base < root.end);
                     if !rows.all(|row| take(root.segment, row)) {
                         return Found::Rows;
                     }
@@ -215,9 +261,10 @@ impl Index {
     /// Whether the batch of `row`, which was found in `segment`, is one that is kept.
     pub(in crate::log) fn keeps(&self, segment: SegmentId, row: &Row) -> bool {
         let stream = stream_of(row).and_then(|stream| self.streams.get(&stream));
-        let root = stream.and_then(|stream| stream.roots.iter().find(|root| root.segment == segment));
-        // A stream may have been trimmed away and have come back in the same segment.
-        root.is_some_and(|root| row.base >= root.base)
+        // A stream may have been trimmed away and have come back in the same segment, or have been moved out of it in
+        // part.
+        let root = stream.and_then(|stream| stream.roots.get(stream.root_at(row.base)));
+        root.is_some_and(|root| root.segment == segment && row.base >= root.base)
     }
 
     /// Whether the batch of `row`, which was found in `segment`, holds something that can be read.
@@ -248,6 +295,13 @@ impl Index {
                 root.rows = Vec::new();
             }
         }
+    }
+
+    /// Which of the parts of `stream` holds `offset`, counted from the first, and where it ends.
+    pub(in crate::log) fn root_of(&self, stream: StreamId, offset: u64) -> Option<(usize, u64)> {
+        let stream = self.streams.get(&stream)?;
+        let number = stream.root_at(offset);
+        stream.roots.get(number).map(|root| (number, root.end))
     }
 
     /// The segments, by id.

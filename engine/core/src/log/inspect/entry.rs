@@ -9,6 +9,7 @@ use super::{FrameView, InspectError, LogCheck, LogView};
 use crate::io::{FileKind, OpenMode, Runtime};
 use crate::limits::FRAMES_LISTED_MAX;
 use crate::log::LogHome;
+use crate::log::index::{SegmentClass, SegmentState};
 use crate::log::recover::SegmentReader;
 use crate::log::segment::segment_path;
 use crate::model::Sequence;
@@ -62,7 +63,8 @@ pub async fn list_frames<R: Runtime>(
     let frames_max = frames_max.min(FRAMES_LISTED_MAX);
     let mut frames = Vec::new();
     let (Some(superblock), Some(index)) = (survey.superblock, &survey.index) else { return Ok(frames) };
-    for (id, state) in in_order(index).into_iter().filter(|(_, state)| state.last >= from) {
+    let is_asked = |state: &SegmentState| state.class == SegmentClass::Journal && state.last >= from;
+    for (id, state) in in_order(index).into_iter().filter(|(_, state)| is_asked(state)) {
         if frames.len() >= frames_max {
             break;
         }

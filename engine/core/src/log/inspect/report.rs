@@ -71,6 +71,8 @@ pub enum SegmentUse {
     Open,
     /// It has ended.
     Sealed,
+    /// It holds batches that were taken over from others; its frames are numbered by themselves.
+    Store,
     /// It holds nothing; ready, waiting, or left by an earlier life.
     Free,
 }

@@ -11,7 +11,7 @@ use crate::io::{Buffer, File, FileKind, Runtime, open_existing};
 use crate::limits::{BLOCK_SIZE, PAYLOAD_ALIGN};
 use crate::log::ReadError;
 use crate::log::format::{FooterTrailer, FooterV1, FrameError, SegmentHeader, payload_checksum};
-use crate::log::index::{Index, Row, SegmentState, end_of, stream_of};
+use crate::log::index::{Index, Row, SegmentClass, SegmentState, end_of, stream_of};
 use crate::log::recover::{Expected, SegmentReader};
 use crate::log::segment::{read_footer_of, segment_path};
 use crate::model::{Incarnation, LogId, Offset, Position, SegmentId, Sequence, StreamId};
@@ -67,7 +67,11 @@ async fn view_segment<R: Runtime>(
         return Ok(view);
     };
     view.generation = Some(state.generation);
-    view.state = if state.sealed { SegmentUse::Sealed } else { SegmentUse::Open };
+    view.state = match (state.class, state.sealed) {
+        (SegmentClass::Store, _) => SegmentUse::Store,
+        (SegmentClass::Journal, true) => SegmentUse::Sealed,
+        (SegmentClass::Journal, false) => SegmentUse::Open,
+    };
     (view.first, view.last) = (state.first, state.last);
     if state.first > Sequence(0) {
         view.frames = state.last.0 + 1 - state.first.0;
@@ -99,16 +103,18 @@ fn missing(segment: SegmentId) -> ReadError {
     ReadError::Damaged { segment, position: Position(0), what: "a segment in use is missing" }
 }
 
-/// Segments that hold frames, in the order of those; then the others in use.
+/// Segments that hold frames of the log's sequence, in the order of those; then others where it goes on; then store
+/// segments.
 pub(super) fn in_order(index: &Index) -> Vec<(SegmentId, SegmentState)> {
     let mut segments: Vec<_> = index.segments().iter().map(|(id, state)| (*id, state.clone())).collect();
-    segments.sort_by_key(|(_, state)| state.first.0.wrapping_sub(1));
+    segments.sort_by_key(|(_, state)| (state.class, state.first.0.wrapping_sub(1)));
     segments
 }
 
 /// What the first frame of a segment is looked for by.
 pub(super) fn expected_in(log: LogId, segment_size: u32, id: SegmentId, state: &SegmentState) -> Expected {
-    let mut expected = Expected { log, at: Default::default(), incarnation: Incarnation(0), segment_size };
+    let (at, incarnation, class) = (Default::default(), Incarnation(0), state.class);
+    let mut expected = Expected { log, at, incarnation, segment_size, class };
     (expected.at.segment, expected.at.generation) = (id, state.generation);
     expected
 }
@@ -126,7 +132,9 @@ pub(super) async fn check_segments<R: Runtime>(
         let (log, size) = (superblock.newest.log, superblock.newest.segment_size);
         let findings = Vec::new();
         let mut check = SegmentCheck { runtime, index, path, log, size, id, state: &state, findings };
-        before = check.run(before, &mut checked).await?;
+        // The frames of a store segment follow nothing.
+        let precedes = before.take().filter(|_| state.class == SegmentClass::Journal);
+        before = check.run(precedes, &mut checked).await?;
         for finding in check.findings {
             survey.findings.push(finding);
         }

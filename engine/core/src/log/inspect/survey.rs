@@ -11,7 +11,7 @@ use crate::io::{Buffer, File, FileKind, Runtime, open_existing};
 use crate::limits::BLOCK_SIZE;
 use crate::log::checkpoint::{SUPERBLOCK_NAME, checkpoint_path, read_checkpoint};
 use crate::log::format::{CheckpointHeader, Superblock};
-use crate::log::index::Index;
+use crate::log::index::{Index, SegmentClass, SegmentState};
 use crate::log::recover::{Expected, Refusal, Replayed, find_evidence, replay, segments_in};
 use crate::log::segment::segment_path;
 use crate::log::{CommittedFrame, LogHome, RestoreError, StateMachine};
@@ -120,12 +120,14 @@ impl Survey {
             at: from.replay,
             incarnation: Incarnation(0),
             segment_size: superblock.newest.segment_size,
+            class: SegmentClass::Journal,
         };
         let state = RefCell::new(Unread);
         match replay(runtime, &self.folder, expected, &mut index, &state).await {
             Ok(replayed) => self.judge(runtime, superblock, &index, &replayed).await?,
             Err(error) => {
-                let last = index.segments().values().map(|state| state.last).max();
+                let journal = |state: &&SegmentState| state.class == SegmentClass::Journal;
+                let last = index.segments().values().filter(journal).map(|state| state.last).max();
                 let last = last.unwrap_or(Sequence(0)).max(from.replay.sequence);
                 self.findings.push(finding_of(error, Loss::FramesFrom(last.next()))?);
             }

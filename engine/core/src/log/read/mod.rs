@@ -8,5 +8,6 @@ mod time;
 
 pub(super) use cache::TailCache;
 pub(super) use footers::FooterCache;
+pub(super) use plan::{Run, plan_runs};
 pub(super) use request::read;
 pub(super) use time::{first_since, largest_since};

@@ -8,17 +8,17 @@ use crate::model::SegmentId;
 
 /// One read of a segment that serves one or more batches.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Run {
-    pub(super) segment: SegmentId,
+pub(in crate::log) struct Run {
+    pub(in crate::log) segment: SegmentId,
     /// Bytes of the segment, whole blocks.
-    pub(super) bytes: Range<u32>,
+    pub(in crate::log) bytes: Range<u32>,
     /// Which of the rows it serves, by their places in the plan.
-    pub(super) rows: Vec<usize>,
+    pub(in crate::log) rows: Vec<usize>,
 }
 
 /// Groups `rows`, in order, into reads: neighbours share one, up to [`READ_SIZE_MAX`]; a larger batch has one
 /// of its own.
-pub(super) fn plan_runs(rows: impl Iterator<Item = (usize, SegmentId, Row)>) -> Vec<Run> {
+pub(in crate::log) fn plan_runs(rows: impl Iterator<Item = (usize, SegmentId, Row)>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let block = BLOCK_SIZE as u32;
     for (place, segment, row) in rows {

@@ -35,6 +35,7 @@ pub(in crate::log) async fn read<R: Runtime>(
     }
     if missing > 0 {
         shared.runtime.mark("read-from-disk");
+        ask_for_regrouping(shared, misses().map(|(_, ((segment, _), _))| *segment));
         let runs = plan_runs(misses().map(|(place, ((segment, row), _))| (place, *segment, *row)));
         // All are begun before the first is awaited. Each is a task of its own: if the caller goes away, the
         // operation is still awaited.
@@ -49,6 +50,25 @@ pub(in crate::log) async fn read<R: Runtime>(
         batch_of(row, slice.expect("every row was served from memory or from a read"))
     };
     Ok(rows.iter().zip(slices).map(batch).collect())
+}
+
+/// Has the batches of segments that are read from the disk moved together, where they lie scattered.
+fn ask_for_regrouping<R: Runtime>(shared: &Shared<R>, segments: impl Iterator<Item = SegmentId>) {
+    let mut index = shared.index.borrow_mut();
+    let mut last = None;
+    for segment in segments {
+        if last.replace(segment) == Some(segment) {
+            continue;
+        }
+        if let Some(state) = index.segment_mut(segment)
+            && !state.asked
+            && state.is_source()
+            && state.is_scattered(shared.options.run_size_min)
+        {
+            state.asked = true;
+            shared.regrouper.give();
+        }
+    }
 }
 
 /// The rows to read, after a check of the bounds.
@@ -93,7 +113,7 @@ pub(super) async fn fetch_footer<R: Runtime>(
     let (filled, task) = (slot.clone(), Rc::clone(shared));
     shared.spawn(Priority::Foreground, async move {
         let footer = load_footer(&task, &held).await;
-        release(&task, held);
+        task.let_go(held);
         filled.fill(footer);
     });
     let footer = slot.wait().await?;
@@ -112,14 +132,6 @@ fn hold<R: Runtime>(shared: &Shared<R>, segment: SegmentId) -> Result<Rc<Segment
     shared.segments.borrow().get(&segment).map(Rc::clone).ok_or(damaged)
 }
 
-/// Lets go of a segment; one that waits to be used again may be free now.
-fn release<R: Runtime>(shared: &Shared<R>, held: Rc<Segment<R>>) {
-    drop(held);
-    if !shared.free.borrow().is_empty() {
-        shared.filler.give();
-    }
-}
-
 type RunResult<R> = Result<Vec<Slice<R>>, ReadError>;
 
 fn begin_run<R: Runtime>(
@@ -133,7 +145,7 @@ fn begin_run<R: Runtime>(
     let (filled, task, bytes) = (slot.clone(), Rc::clone(shared), run.bytes.clone());
     shared.spawn(Priority::Foreground, async move {
         let result = read_run(&task, &held, bytes.start, bytes.len(), &rows).await;
-        release(&task, held);
+        task.let_go(held);
         filled.fill(result);
     });
     Ok(slot)

@@ -2,7 +2,10 @@
 
 use crate::limits::BLOCK_SIZE;
 use crate::log::format::ReplayStart;
-use crate::log::format::{Entry, FrameError, FrameHeader, read_directory, verify_payload};
+use crate::log::format::{
+    Entry, EntryKind, FrameError, FrameHeader, read_directory, read_regroup, verify_payload,
+};
+use crate::log::index::SegmentClass;
 use crate::model::{Incarnation, LogId, Position, Sequence};
 
 /// What the next frame of a log must be.
@@ -14,6 +17,8 @@ pub(in crate::log) struct Expected {
     /// Incarnation of the frame before; it never falls.
     pub(in crate::log) incarnation: Incarnation,
     pub(in crate::log) segment_size: u32,
+    /// What the segment is for.
+    pub(in crate::log) class: SegmentClass,
 }
 
 /// Why bytes are not the next frame.
@@ -59,7 +64,8 @@ pub(in crate::log) fn check_header(bytes: &[u8], expected: &Expected) -> Result<
     let follows = header.belongs_at(at.segment, at.generation, at.position)
         && header.sequence == at.sequence.next()
         && header.previous_checksum == at.previous_checksum
-        && header.incarnation >= expected.incarnation;
+        && header.incarnation >= expected.incarnation
+        && header.is_store() == (expected.class == SegmentClass::Store);
     if !follows {
         return Err(Refusal::Leftover);
     }
@@ -86,7 +92,10 @@ pub(super) fn check_body(
     let directory = read_directory(bytes, header).map_err(torn)?;
     for entry in directory.iter() {
         if entry.length > 0 {
-            verify_payload(&entry, bytes).map_err(torn)?;
+            let payload = verify_payload(&entry, bytes).map_err(torn)?;
+            if entry.known_kind() == Some(EntryKind::Regrouped) {
+                read_regroup(payload).map_err(torn)?;
+            }
         }
         entries.push(entry);
     }
@@ -124,7 +133,13 @@ mod tests {
             generation: Generation(9),
             position: Position(8192),
         };
-        Expected { log: LOG, at, incarnation: Incarnation(5), segment_size: 1 << 20 }
+        Expected {
+            log: LOG,
+            at,
+            incarnation: Incarnation(5),
+            segment_size: 1 << 20,
+            class: SegmentClass::Journal,
+        }
     }
 
     fn header() -> FrameHeader {

@@ -15,7 +15,7 @@ use crate::log::checkpoint::{
     CheckpointRequests, CheckpointRoom, SUPERBLOCK_NAME, SuperblockFile, checkpoint_room, read_checkpoint,
 };
 use crate::log::format::{LogOwner, Superblock, SuperblockChoice, choose_superblock};
-use crate::log::index::Index;
+use crate::log::index::{Index, SegmentClass};
 use crate::log::read::{FooterCache, TailCache};
 use crate::log::segment::{FreeSegment, Segment, make_sure, parse_segment_name, segment_path};
 use crate::log::shared::{Progress, Shared};
@@ -51,6 +51,7 @@ pub(in crate::log) async fn open<R: Runtime, S: StateMachine + 'static>(
         at: found.newest.replay,
         incarnation: Incarnation(0),
         segment_size: found.newest.segment_size,
+        class: SegmentClass::Journal,
     };
     if !index.segments().contains_key(&expected.at.segment) {
         let what = "the checkpoint does not know the segment in which the log goes on";
@@ -302,6 +303,8 @@ async fn assemble<R: Runtime>(
         writer: Default::default(),
         filler: Default::default(),
         keeper: Default::default(),
+        regrouper: Default::default(),
+        regrouping: Default::default(),
         ready: Default::default(),
         changed: Default::default(),
         progress: Progress::new(at, highest, 0),

@@ -54,7 +54,7 @@ pub(in crate::log) async fn replay<R: Runtime>(
                 Err(refusal) => break Some(refusal),
             };
             let frame = reader.bytes(header.position.0, header.length as usize).await?;
-            let applied = index.apply(&header, &entries);
+            let applied = index.apply(&header, &entries, frame);
             state.borrow_mut().apply(&CommittedFrame::new(&header, &entries, frame, true));
             frames += 1;
             bytes += u64::from(header.length);

@@ -12,7 +12,7 @@ use crate::log::ReadError;
 use crate::log::format::{FooterTrailer, FooterV1};
 use crate::log::index::SegmentState;
 use crate::log::shared::Shared;
-use crate::model::{Generation, LogId, Position, SegmentId};
+use crate::model::{Generation, LogId, Position, SegmentId, Sequence};
 
 /// Writes the footers that are due: those of segments that have ended and hold something live.
 pub(in crate::log) async fn write_footers<R: Runtime>(shared: &Rc<Shared<R>>) {
@@ -35,12 +35,14 @@ pub(in crate::log) async fn write_footers<R: Runtime>(shared: &Rc<Shared<R>>) {
             Err(_) => return,
         };
         let rows = shared.index.borrow().footer_rows(segment);
-        if let Err(error) = write_footer(shared, &held, &file, &encode(&FooterV1 { rows })).await {
+        let Some(frames) = frames_of(shared, segment) else { continue };
+        if let Err(error) = write_footer(shared, &held, &file, &encode(&FooterV1 { rows }), frames).await {
             shared.fail(&format!("the footer of segment {segment} could not be written: {error}"));
             return;
         }
         shared.runtime.mark("footer-written");
         shared.index.borrow_mut().footer_durable(segment);
+        shared.regrouper.give();
     }
 }
 
@@ -50,19 +52,23 @@ fn next_without_footer<R: Runtime>(shared: &Shared<R>) -> Option<SegmentId> {
     index.segments().iter().find(|(_, state)| due(state)).map(|(segment, _)| *segment)
 }
 
-/// Writes `archive` and its trailer to the end of `segment`, which is in use, and flushes them.
-pub(super) async fn write_footer<R: Runtime>(
+/// The frames of a segment: the first, the last, and where they end.
+pub(in crate::log) type Frames = (Sequence, Sequence, Position);
+
+/// The frames of `segment`, if it is still in use.
+pub(super) fn frames_of<R: Runtime>(shared: &Shared<R>, segment: SegmentId) -> Option<Frames> {
+    let index = shared.index.borrow();
+    index.segments().get(&segment).map(|state| (state.first, state.last, state.end))
+}
+
+/// Writes `archive` and its trailer to the end of `segment`, whose file the caller holds, and flushes the file.
+pub(in crate::log) async fn write_footer<R: Runtime>(
     shared: &Shared<R>,
     segment: &Segment<R>,
     file: &R::File,
     archive: &[u8],
+    (first, last, frames_end): Frames,
 ) -> Result<(), DiskError> {
-    let (first, last, frames_end) = {
-        let index = shared.index.borrow();
-        // Retired meanwhile, its file is not used again as long as it is held.
-        let Some(state) = index.segments().get(&segment.id) else { return Ok(()) };
-        (state.first, state.last, state.end)
-    };
     let blocks = archive.len().next_multiple_of(BLOCK_SIZE);
     let start = shared.segment_size as usize - BLOCK_SIZE - blocks;
     assert!(start >= frames_end.0 as usize, "room for the footer is always kept");

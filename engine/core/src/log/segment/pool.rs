@@ -6,8 +6,7 @@ use std::rc::Rc;
 use super::{Segment, segment_path};
 use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Priority, Runtime, open_existing};
 use crate::limits::{
-    BLOCK_SIZE, FILL_PAUSE, NO_SPACE_RETRY_DELAY, SEGMENT_FILL_SIZE, SEGMENTS_FREE_AT_FIRST,
-    SEGMENTS_RESERVED,
+    BLOCK_SIZE, FILL_PAUSE, NO_SPACE_RETRY_DELAY, SEGMENT_FILL_SIZE, SEGMENTS_FREE_AT_FIRST, SEGMENTS_KEPT,
 };
 use crate::log::format::SegmentHeader;
 use crate::log::shared::Shared;
@@ -157,8 +156,9 @@ pub(in crate::log) async fn run_filler<R: Runtime>(shared: Rc<Shared<R>>) {
             let (tail, target) = (shared.tail.borrow(), shared.options.pool_target);
             // A file takes moments, and filling a segment does not: records never wait for the second where the
             // first is all they lack.
+            let target = target + usize::from(tail.store_wanted);
             let segment = tail.wants_segment() || (tail.pool.len() < target && !tail.lacks_file());
-            (segment, tail.spare() < target + SEGMENTS_RESERVED)
+            (segment, tail.spare() < target + SEGMENTS_KEPT)
         };
         if shared.is_closed() || !(segment || file) {
             shared.filler.wait().await;
@@ -167,6 +167,7 @@ pub(in crate::log) async fn run_filler<R: Runtime>(shared: Rc<Shared<R>>) {
         let made = if segment { make_ready(&shared).await } else { make_file(&shared).await };
         match made {
             Ok(()) => {
+                shared.wake_regrouper_for_segment();
                 pump(&shared);
             }
             Err(DiskError::NoSpace { .. }) => no_space(&shared).await,
@@ -178,9 +179,13 @@ pub(in crate::log) async fn run_filler<R: Runtime>(shared: Rc<Shared<R>>) {
 /// There is no room for another segment: says so, and waits until that may have changed.
 async fn no_space<R: Runtime>(shared: &Rc<Shared<R>>) {
     shared.runtime.mark("no-space");
-    shared.tail.borrow_mut().no_space = true;
+    let is_new = !std::mem::replace(&mut shared.tail.borrow_mut().no_space, true);
     shared.learn_whether_reclaiming();
     shared.keeper.give();
+    if is_new {
+        // Any gain is worth it from now on.
+        shared.regrouper.give();
+    }
     shared.ready.wake_all();
     let weak = Rc::downgrade(shared);
     let runtime = shared.runtime.clone();
@@ -300,7 +305,7 @@ async fn begin_life<R: Runtime>(
 /// Removes a segment that is not needed for the reserve, so that there is room for something else; `false` if there is
 /// none, or its readers have not let go.
 pub(in crate::log) async fn give_up_segment<R: Runtime>(shared: &Shared<R>) -> Result<bool, DiskError> {
-    if shared.tail.borrow().spare() <= SEGMENTS_RESERVED {
+    if shared.tail.borrow().spare() <= SEGMENTS_KEPT {
         return Ok(false);
     }
     let free = take_free(shared);

@@ -3,7 +3,7 @@
 use thalweg_archive::{Validated, encode};
 
 use super::Segment;
-use super::footer::write_footer;
+use super::footer::{frames_of, write_footer};
 use crate::io::{DiskError, Runtime};
 use crate::limits::BLOCK_SIZE;
 use crate::log::ReadError;
@@ -33,7 +33,9 @@ pub(super) async fn rebuild_footer<R: Runtime>(
     }
     rows.sort_by_key(|row| (stream_of(row), row.base));
     let archive = encode(&FooterV1 { rows });
-    let _ = write_footer(shared, segment, &file, &archive).await;
+    if let Some(frames) = frames_of(shared, segment.id) {
+        let _ = write_footer(shared, segment, &file, &archive, frames).await;
+    }
     shared.runtime.mark("footer-rebuilt");
     Ok(Some(Validated::read(archive).expect("what was just encoded reads")))
 }

@@ -20,7 +20,7 @@ pub(in crate::log) fn retire_dead<R: Runtime>(shared: &Rc<Shared<R>>) {
     let mut retired = false;
     let mut index = shared.index.borrow_mut();
     let dead: Vec<_> = (index.segments().iter())
-        .filter(|(_, state)| state.is_dead() && !state.retiring && state.last <= covered)
+        .filter(|(_, state)| state.is_dead() && !state.retiring && state.is_covered(covered))
         .map(|(segment, state)| (*segment, state.generation))
         .collect();
     for (segment, generation) in dead {

@@ -30,7 +30,7 @@ pub(in crate::log) fn commit_ready<R: Runtime>(shared: &Rc<Shared<R>>) {
         };
         let Some(frame) = frame else { break };
         shared.tail.borrow_mut().checkpoint.commit(growth_of_all(&frame.entries));
-        let applied = shared.index.borrow_mut().apply(&frame.header, &frame.entries);
+        let applied = shared.index.borrow_mut().apply(&frame.header, &frame.entries, frame.buffer.bytes());
         if applied.batches {
             shared.cache.borrow_mut().insert(&frame.header, Rc::clone(&frame.buffer), frame.capacity);
         }

@@ -9,7 +9,7 @@ use super::builder::{FrameBuilder, SealedFrame};
 use super::durability::DurabilityTracker;
 use super::{Purpose, Room};
 use crate::io::Runtime;
-use crate::limits::{BLOCK_SIZE, FRAMES_QUEUED_MAX, SEGMENTS_RESERVED, WRITES_IN_FLIGHT_MAX};
+use crate::limits::{BLOCK_SIZE, FRAMES_QUEUED_MAX, SEGMENTS_KEPT, SEGMENTS_RESERVED, WRITES_IN_FLIGHT_MAX};
 use crate::log::checkpoint::{CheckpointRoom, growth_of};
 use crate::log::format::{Entry, EntryKind, FrameHeader, ReplayStart};
 use crate::log::segment::Segment;
@@ -82,6 +82,8 @@ pub(in crate::log) struct Tail<R: Runtime> {
     pub(in crate::log) no_space: bool,
     /// Segments that hold nothing live are about to be used again: there is no room for a while only.
     pub(in crate::log) reclaiming: bool,
+    /// A segment is wanted to move batches into.
+    pub(in crate::log) store_wanted: bool,
     /// Room for what is appended in the checkpoints to come.
     pub(in crate::log) checkpoint: CheckpointRoom,
     /// An append was refused for want of a segment, or of a file behind it.
@@ -111,6 +113,7 @@ impl<R: Runtime> Tail<R> {
             files_free: start.files_free,
             no_space: false,
             reclaiming: false,
+            store_wanted: false,
             checkpoint: start.checkpoint,
             wanted: false,
             size_target: options.frame_size_target,
@@ -213,6 +216,18 @@ impl<R: Runtime> Tail<R> {
         segment.map(|segment| segment.id)
     }
 
+    /// Takes a segment to move batches into. The log itself goes first, unless it may not go on for want of room.
+    pub(in crate::log) fn take_store(&mut self) -> Option<Rc<Segment<R>>> {
+        if self.has_store() { self.pool.pop_back() } else { None }
+    }
+
+    /// Whether there is such a segment; if not, it is wanted from now on.
+    pub(in crate::log) fn has_store(&mut self) -> bool {
+        let left = self.rolls_queued + usize::from(!self.no_space);
+        self.store_wanted = self.pool.len() <= left || self.spare() <= SEGMENTS_RESERVED;
+        !self.store_wanted
+    }
+
     /// A checkpoint of `size` bytes is in force.
     pub(in crate::log) fn checkpoint_made(&mut self, size: u64) {
         self.checkpoint.end(size, self.spare());
@@ -243,7 +258,7 @@ impl<R: Runtime> Tail<R> {
 
     /// Whether a segment is ready and only a file behind it is missing for records to go on in it.
     pub(in crate::log) fn lacks_file(&self) -> bool {
-        self.pool.len() > self.rolls_queued && self.spare() <= SEGMENTS_RESERVED
+        self.pool.len() > self.rolls_queued && self.spare() <= SEGMENTS_KEPT
     }
 
     /// Whether appends wait for such a file.
@@ -315,7 +330,7 @@ impl<R: Runtime> Tail<R> {
         if self.room.allows(size, rows, purpose, self.spare()) {
             return Ok(());
         }
-        let left = if purpose == Purpose::Ordinary { SEGMENTS_RESERVED } else { 0 };
+        let left = if purpose == Purpose::Ordinary { SEGMENTS_KEPT } else { 0 };
         // A roll is planned only into a segment that is ready: what is behind it could otherwise wait for ever.
         if self.spare() <= left || self.pool.len() <= self.rolls_queued {
             return Err(self.refuse_for_room());

@@ -24,7 +24,8 @@ pub(super) fn fold(digest: u64, entry: &Entry, payload: &[u8]) -> u64 {
 
 /// Whether the entry is one that the workload made; others are the log's own.
 pub(super) fn is_ours(entry: &Entry) -> bool {
-    !matches!(entry.known_kind(), Some(EntryKind::Roll | EntryKind::SegmentRetired))
+    let own = [EntryKind::Roll, EntryKind::SegmentRetired, EntryKind::Regrouped];
+    entry.known_kind().is_none_or(|kind| !own.contains(&kind))
 }
 
 /// What one frame leaves behind.

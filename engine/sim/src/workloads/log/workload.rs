@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use thalweg_engine::limits::BLOCK_SIZE;
 use thalweg_engine::log::{FlushMethod, LogOptions};
@@ -78,6 +79,11 @@ const EXPECTED: &[&str] = &[
     "read-damaged",
     "read-from-cache",
     "read-from-disk",
+    "regroup-begun",
+    "regroup-committed",
+    "regroup-cut",
+    "regroup-damaged-source",
+    "regroup-given-up",
     "run.paused",
     "run.reordered",
     "run.spurious_poll",
@@ -117,6 +123,9 @@ impl Character {
             frame_size_target: [4096, 16_384, frame_size_max][prng.index(3)],
             frame_size_max,
             writes_in_flight: prng.range(1..5) as usize,
+            regroup_share: [1, 25, 100][prng.index(3)],
+            regroup_age: Duration::from_millis([0, 100, 1_000_000][prng.index(3)]),
+            run_size_min: [1, 8192, 65_536][prng.index(3)],
             accept_damage: false,
             home: None,
         };
@@ -156,6 +165,8 @@ impl Workload for LogAlone {
             "log.opened",
             "log.retried",
             "log.room-again",
+            "regroup-begun",
+            "regroup-committed",
             "segment-recycled",
             "segment-retired",
             "segment-roll",

@@ -148,6 +148,7 @@ pub(super) fn state_name(state: SegmentUse) -> &'static str {
     match state {
         SegmentUse::Open => "open",
         SegmentUse::Sealed => "sealed",
+        SegmentUse::Store => "store",
         SegmentUse::Free => "free",
     }
 }
