@@ -32,7 +32,6 @@
 //! - Without [`Scope::background`], what the log does behind the foreground ends as soon as it begins.
 //! - Segments that are used again; trims and deletes; several appends in one frame.
 //! - A block is torn at the end of its first sector, into what a crash would otherwise leave there as it was.
-//! - The same bytes again where a frame may be torn: see [`Scope::ALL`].
 
 mod blocks;
 mod command;

@@ -54,12 +54,6 @@ pub struct Scope {
 
 impl Scope {
     /// All that are explored.
-    ///
-    /// Where frames may be torn, later lives append other content. For with the same again there is a way to break the
-    /// rule: a frame of one life that lacks its end is made whole when the next life writes the same bytes in its
-    /// place and loses their beginning. What lies behind it is then taken for its continuation, although the start
-    /// between them had found it missing; and where that is the end of a segment, it leads to one that is made
-    /// ready for something else by then, and the log is refused as damaged. Nothing acknowledged is lost.
     pub const ALL: [Self; 18] = [
         FLUSHED,
         through(FLUSHED, "flushed-through"),
@@ -132,16 +126,16 @@ const FLUSHED: Scope = Scope {
 };
 
 /// Frames of one block, which a crash may tear.
-const TORN: Scope = Scope { name: "torn", tears: true, content: Content::Other, ..FLUSHED };
+const TORN: Scope = Scope { name: "torn", tears: true, ..FLUSHED };
 
 /// Frames of two blocks, of which a crash may leave either alone.
-const HALVES: Scope = Scope { name: "halves", frame_blocks: 2, content: Content::Other, ..FLUSHED };
+const HALVES: Scope = Scope { name: "halves", frame_blocks: 2, ..FLUSHED };
 
 /// A frame goes to another segment, behind the one that says so.
 const ROLL: Scope = Scope { name: "roll", appends: 4, before: 11, ..FLUSHED };
 
 /// The same, with torn frames.
-const TORN_ROLL: Scope = Scope { name: "torn-roll", tears: true, content: Content::Other, ..ROLL };
+const TORN_ROLL: Scope = Scope { name: "torn-roll", tears: true, ..ROLL };
 
 /// As the roll, with the segments and footers that this asks for.
 const BACKGROUND: Scope = Scope { name: "background", appends: 3, bursts: false, background: true, ..ROLL };

@@ -64,7 +64,8 @@ impl Index {
             self.live -= gone;
             self.segments.get_mut(&source).expect("live bytes lie in a segment in use").live -= gone;
             if let Some(rest) = rest {
-                (root.base, root.bytes, root.timestamp_max) = (rest.base, root.bytes - gone, rest.timestamp_max);
+                (root.base, root.bytes, root.timestamp_max) =
+                    (rest.base, root.bytes - gone, rest.timestamp_max);
                 // At a start they may be in memory once more.
                 root.rows.retain(|row| row.base >= rest.base);
                 stream.roots.push_back(root);

@@ -12,7 +12,7 @@ use crate::limits::{BLOCK_SIZE, PAYLOAD_ALIGN};
 use crate::log::ReadError;
 use crate::log::format::{FooterTrailer, FooterV1, FrameError, SegmentHeader, payload_checksum};
 use crate::log::index::{Index, Row, SegmentClass, SegmentState, end_of, stream_of};
-use crate::log::recover::{Expected, SegmentReader};
+use crate::log::recover::{Expected, KnownStart, SegmentReader};
 use crate::log::segment::{read_footer_of, segment_path};
 use crate::model::{Incarnation, LogId, Offset, Position, SegmentId, Sequence, StreamId};
 
@@ -114,7 +114,9 @@ pub(super) fn in_order(index: &Index) -> Vec<(SegmentId, SegmentState)> {
 /// What the first frame of a segment is looked for by.
 pub(super) fn expected_in(log: LogId, segment_size: u32, id: SegmentId, state: &SegmentState) -> Expected {
     let (at, incarnation, class) = (Default::default(), Incarnation(0), state.class);
-    let mut expected = Expected { log, at, incarnation, segment_size, class };
+    // How far the frames reach is known: whatever is asked of the start has been.
+    let start = KnownStart::default();
+    let mut expected = Expected { log, at, incarnation, start, segment_size, class };
     (expected.at.segment, expected.at.generation) = (id, state.generation);
     expected
 }

@@ -12,7 +12,7 @@ use crate::limits::BLOCK_SIZE;
 use crate::log::checkpoint::{SUPERBLOCK_NAME, checkpoint_path, read_checkpoint};
 use crate::log::format::{CheckpointHeader, Superblock};
 use crate::log::index::{Index, SegmentClass, SegmentState};
-use crate::log::recover::{Expected, Refusal, Replayed, find_evidence, replay, segments_in};
+use crate::log::recover::{Expected, KnownStart, Refusal, Replayed, find_evidence, replay, segments_in};
 use crate::log::segment::segment_path;
 use crate::log::{CommittedFrame, LogHome, RestoreError, StateMachine};
 use crate::model::{Incarnation, LogId, SegmentId, Sequence};
@@ -119,6 +119,7 @@ impl Survey {
             log: superblock.newest.log,
             at: from.replay,
             incarnation: Incarnation(0),
+            start: KnownStart::of(&superblock.newest),
             segment_size: superblock.newest.segment_size,
             class: SegmentClass::Journal,
         };

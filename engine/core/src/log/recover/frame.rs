@@ -1,10 +1,10 @@
 //! Whether bytes are the next frame. Pure.
 
 use crate::limits::BLOCK_SIZE;
-use crate::log::format::ReplayStart;
 use crate::log::format::{
     Entry, EntryKind, FrameError, FrameHeader, read_directory, read_regroup, verify_payload,
 };
+use crate::log::format::{ReplayStart, Superblock};
 use crate::log::index::SegmentClass;
 use crate::model::{Incarnation, LogId, Position, Sequence};
 
@@ -16,9 +16,32 @@ pub(in crate::log) struct Expected {
     pub(in crate::log) at: ReplayStart,
     /// Incarnation of the frame before; it never falls.
     pub(in crate::log) incarnation: Incarnation,
+    pub(in crate::log) start: KnownStart,
     pub(in crate::log) segment_size: u32,
     /// What the segment is for.
     pub(in crate::log) class: SegmentClass,
+}
+
+/// The newest start that the superblock knows; by default none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::log) struct KnownStart {
+    incarnation: Incarnation,
+    /// The last frame that it found, or a later one that it wrote.
+    last: Sequence,
+}
+
+impl KnownStart {
+    pub(in crate::log) fn of(superblock: &Superblock) -> Self {
+        Self { incarnation: superblock.incarnation, last: superblock.durable_up_to }
+    }
+
+    /// Whether it can have left this frame in its place: what it did not find it wrote itself.
+    ///
+    /// The chain of checksums does not tell: the frame of an earlier start that lacked its end is whole again where
+    /// this start wrote the same bytes in its place and a crash took their beginning.
+    fn leaves(&self, header: &FrameHeader) -> bool {
+        header.sequence <= self.last || header.incarnation >= self.incarnation
+    }
 }
 
 /// Why bytes are not the next frame.
@@ -67,6 +90,9 @@ pub(in crate::log) fn check_header(bytes: &[u8], expected: &Expected) -> Result<
         && header.incarnation >= expected.incarnation
         && header.is_store() == (expected.class == SegmentClass::Store);
     if !follows {
+        return Err(Refusal::Leftover);
+    }
+    if !expected.start.leaves(&header) {
         return Err(Refusal::Leftover);
     }
     if header.end().0 > expected.segment_size {
@@ -133,10 +159,12 @@ mod tests {
             generation: Generation(9),
             position: Position(8192),
         };
+        let start = KnownStart::default();
         Expected {
             log: LOG,
             at,
             incarnation: Incarnation(5),
+            start,
             segment_size: 1 << 20,
             class: SegmentClass::Journal,
         }
@@ -201,6 +229,17 @@ mod tests {
         let beyond = Expected { segment_size: 8192, ..expected() };
         assert!(matches!(check_header(&frame(header()), &beyond), Err(Refusal::Torn { .. })));
         assert_eq!(check_header(&[0; BLOCK_SIZE], &expected()), Err(Refusal::Nothing));
+    }
+
+    #[test]
+    fn what_a_start_has_not_found_is_of_that_start_or_a_later_one() {
+        let refusal = |incarnation, last| {
+            let start = KnownStart { incarnation: Incarnation(incarnation), last: Sequence(last) };
+            check_header(&frame(header()), &Expected { start, ..expected() }).err()
+        };
+        assert_eq!(refusal(5, 41), None);
+        assert_eq!(refusal(6, 42), None);
+        assert_eq!(refusal(6, 41), Some(Refusal::Leftover));
     }
 
     #[test]

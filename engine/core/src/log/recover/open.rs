@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::create::{check_nothing_lost, create};
 use super::evidence::find_evidence;
-use super::frame::{Expected, Refusal};
+use super::frame::{Expected, KnownStart, Refusal};
 use super::replay::{Replayed, replay};
 use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
 use crate::limits::{BLOCK_SIZE, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, SEGMENTS_FREE_AT_FIRST};
@@ -50,6 +50,7 @@ pub(in crate::log) async fn open<R: Runtime, S: StateMachine + 'static>(
         log: found.newest.log,
         at: found.newest.replay,
         incarnation: Incarnation(0),
+        start: KnownStart::of(&found.newest),
         segment_size: found.newest.segment_size,
         class: SegmentClass::Journal,
     };
