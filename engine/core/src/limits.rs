@@ -134,6 +134,12 @@ pub const REGROUP_DEAD_MAX: u64 = 40;
 /// Time between two attempts to append the frame that ends a regrouping.
 pub const REGROUP_RETRY_DELAY: Duration = Duration::from_millis(10);
 
+/// What a store segment that takes the place of one other has to hold more than that one. Percent.
+pub const REGROUP_DENSER_MIN: u64 = 20;
+
+/// Time between a trim and the look at what is worth moving together.
+pub const REGROUP_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Longest time that regrouping waits for other work at a time.
 pub const REGROUP_PAUSE_MAX: Duration = Duration::from_millis(200);
 

@@ -15,7 +15,7 @@ use super::signal::{CommitWaiters, Waiting};
 use super::write::{Purpose, Tail};
 use super::{LogOptions, LogStatus, StateMachine};
 use crate::io::{Priority, Runtime, Signal};
-use crate::limits::{IDLE_FRAME_DELAY, SEGMENT_FILES_OPEN_MAX};
+use crate::limits::{IDLE_FRAME_DELAY, REGROUP_LOOK_INTERVAL, SEGMENT_FILES_OPEN_MAX};
 use crate::model::{Generation, Incarnation, LogId, SegmentId, Sequence};
 
 /// Where a log is in its life.
@@ -71,6 +71,8 @@ pub(super) struct Progress {
     last_empty: Cell<bool>,
     /// The idle timer runs.
     idle_armed: Cell<bool>,
+    /// The timer of regrouping runs.
+    regroup_armed: Cell<bool>,
     /// Tasks that have not ended.
     tasks: Cell<usize>,
     next_segment: Cell<u32>,
@@ -87,6 +89,7 @@ impl Progress {
             last: Cell::new(last),
             last_empty: Cell::new(true),
             idle_armed: Cell::new(false),
+            regroup_armed: Cell::new(false),
             tasks: Cell::new(0),
             next_segment: Cell::new(next_segment),
             generations: Cell::new(generations),
@@ -223,8 +226,8 @@ impl<R: Runtime> Shared<R> {
         if self.checkpoints.is_due(bytes, self.options.checkpoint_interval) {
             self.keeper.give();
         }
-        if applied.died {
-            self.regrouper.give();
+        if applied.trimmed {
+            self.arm_regroup_timer();
         }
         let idle = self.tail.borrow().is_idle();
         if idle && !self.is_durability_recorded() {
@@ -236,6 +239,21 @@ impl<R: Runtime> Shared<R> {
         if self.is_closed() {
             self.changed.wake_all();
         }
+    }
+
+    /// Has it looked at what is live, but not after every trim.
+    fn arm_regroup_timer(self: &Rc<Self>) {
+        if self.progress.regroup_armed.replace(true) || self.is_closed() {
+            return;
+        }
+        let (weak, runtime) = (Rc::downgrade(self), self.runtime.clone());
+        self.runtime.spawn(Priority::Background, async move {
+            runtime.sleep(REGROUP_LOOK_INTERVAL).await;
+            if let Some(shared) = weak.upgrade() {
+                shared.progress.regroup_armed.set(false);
+                shared.regrouper.give();
+            }
+        });
     }
 
     /// After a while without appends, records durable-up-to.

@@ -3,6 +3,7 @@
 mod format;
 mod inspect;
 mod pool;
+mod regroup;
 mod seeds;
 mod segments;
 mod space;

@@ -83,6 +83,8 @@ pub(in crate::log) struct Applied {
     pub(in crate::log) batches: bool,
     /// The log goes on in another segment.
     pub(in crate::log) rolled: Option<(SegmentId, Generation)>,
+    /// Something was let go.
+    pub(in crate::log) trimmed: bool,
     /// The last live byte of an ended segment died.
     pub(in crate::log) died: bool,
     /// Segments that hold nothing any more.
@@ -153,6 +155,7 @@ impl Index {
     }
 
     fn apply_other(&mut self, header: &FrameHeader, entry: &Entry, bytes: &[u8], applied: &mut Applied) {
+        applied.trimmed |= entry.known_kind().is_some_and(EntryKind::lets_go);
         match entry.known_kind() {
             Some(EntryKind::LogStart) => {
                 applied.died |= self.trim(StreamId(entry.subject), entry.base);

@@ -107,6 +107,11 @@ impl Selection {
     pub(super) fn emptied(&self) -> usize {
         self.sources - usize::from(!self.left.is_empty())
     }
+
+    /// Bytes of the batches.
+    pub(super) fn bytes(&self) -> u64 {
+        self.copied.iter().map(|placed| u64::from(placed.row.length)).sum()
+    }
 }
 
 /// Takes the batches of as many segments as fit, and of the next one the first that do. `rows`: those of each segment,

@@ -10,7 +10,7 @@ use super::copy::{NotMade, Sources, commit, gather, write};
 use super::layout::{Bounds, Placed, Selection, select};
 use super::moved::moved;
 use crate::io::{Monotonic, Priority, Runtime};
-use crate::limits::{BLOCK_SIZE, REGROUP_PAUSE_MAX};
+use crate::limits::{BLOCK_SIZE, REGROUP_DENSER_MIN, REGROUP_PAUSE_MAX};
 use crate::log::ReadError;
 use crate::log::format::{FooterV1, RegroupV1, StorePartV1, StoreRestV1, regroup_size_max};
 use crate::log::index::{Row, stream_of};
@@ -119,7 +119,7 @@ async fn move_some<R: Runtime>(shared: &Rc<Shared<R>>, choice: &Choice) -> Resul
     }
     let sources = hold(shared, choice)?;
     let rows = live_rows(shared, choice, &sources).await;
-    let selection = rows.and_then(|rows| worthwhile(choice, select(&rows, bounds_of(shared, rows.len()))));
+    let selection = rows.and_then(|rows| worthwhile(choice, &rows, bounds_of(shared, rows.len())));
     let taken = if selection.is_ok() { shared.tail.borrow_mut().take_store() } else { None };
     let moved = match (selection, &taken) {
         (Err(not_made), _) => Err(not_made),
@@ -140,12 +140,17 @@ async fn move_some<R: Runtime>(shared: &Rc<Shared<R>>, choice: &Choice) -> Resul
 }
 
 /// Refuses what gives nothing back.
-fn worthwhile(choice: &Choice, selection: Selection) -> Result<Selection, NotMade> {
+fn worthwhile(choice: &Choice, rows: &[Vec<Placed>], bounds: Bounds) -> Result<Selection, NotMade> {
+    let selection = select(rows, bounds);
     let emptied = selection.emptied();
+    let of_first: u64 =
+        rows.first().map_or(0, |rows| rows.iter().map(|placed| u64::from(placed.row.length)).sum());
+    // Small batches leave room for little more than they had before.
+    let is_denser = selection.bytes() * 100 >= of_first * (100 + REGROUP_DENSER_MIN);
     let gains = match choice.reason {
         _ if selection.copied.is_empty() => false,
-        // One segment for another is a step on the way, if the next one is emptied further.
-        Reason::Sparse => emptied >= 2 || (emptied == 1 && selection.sources > 1),
+        // One segment for another is a step on the way, if it holds more and so empties the next one further.
+        Reason::Sparse => emptied >= 2 || (emptied == 1 && is_denser),
         Reason::Scattered => true,
     };
     if gains { Ok(selection) } else { Err(NotMade::Futile) }

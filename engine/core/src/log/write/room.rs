@@ -5,16 +5,19 @@
 //! A trim is a frame, and so is the retirement of a segment: giving room back takes room. So that it never runs
 //! out, frames have a [`Purpose`], and each leaves room for those after it. Let *spare* be the segment files that
 //! exist, whole and durable, and hold no frame in use: those ready, those free, less those that a planned roll
-//! takes. Spare falls only by a roll, by one, and rises by a committed retirement, by one, or by a new file.
+//! takes. Spare falls only by a roll, or where batches are moved into a store segment, by one each, and rises by a committed
+//! retirement, by one, or by a new file.
 //!
 //! - **Ordinary** frames leave spare at [`SEGMENTS_RESERVED`] (two) or above. Frames without entries count among
-//!   them: they are an optimisation, and are left out when there is less.
-//! - **Relief** (nothing but trims and deletes) may take all of the spare. With nothing spare it leaves
+//!   them: they are an optimisation, and are left out when there is less. A roll for them leaves [`SEGMENTS_KEPT`] (three).
+//! - **A store segment** is taken only where [`SEGMENTS_RESERVED`] (two) stay: after a roll for records there is one. The frame that
+//!   says what was moved is relief: it makes segments die and holds no record.
+//! - **Relief** (nothing but trims, deletes and the like) may take all of the spare. With nothing spare it leaves
 //!   [`RETIREMENT_ROOM`] in the segment that is written to.
 //! - **Retirement** leaves nothing.
 //!
-//! 1. *A segment that is left with one spare holds no record.* An ordinary frame in it would have left two spare, and
-//!    only the roll that leaves the segment takes one of them.
+//! 1. *A segment that is left with one spare holds no record.* An ordinary frame in it would have left two spare, store
+//!    segments leave two, and only the roll that leaves the segment takes one of them.
 //! 2. *With nothing spare there is a segment that can be retired, and room to say so.* Spare fell to nothing by the
 //!    roll out of such a segment: it is ended and without live bytes, so two checkpoints, which take no room here
 //!    ([`CheckpointRoom`](crate::log::checkpoint::CheckpointRoom) says why), make it dead. Of the segment behind the
@@ -28,8 +31,10 @@
 //! the above holds after every frame; a start by itself writes no frame, but after damage that was accepted, and
 //! that one is relief. Files become spare only once their size and name are durable, so that no loss of power takes
 //! them. A folder made before there was a reserve takes no ordinary frames until it has one. A spare segment is given up
-//! for larger checkpoint files only while there are more than two, so that these are what ordinary frames find.
+//! for larger checkpoint files only while there are more than three, so that these are what ordinary frames find.
 
+#[cfg(doc)]
+use crate::limits::SEGMENTS_KEPT;
 use crate::limits::{BLOCK_SIZE, RETIREMENT_ROOM, SEGMENTS_RESERVED};
 use crate::log::format::footer_size;
 

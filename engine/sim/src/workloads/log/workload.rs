@@ -84,6 +84,7 @@ const EXPECTED: &[&str] = &[
     "regroup-cut",
     "regroup-damaged-source",
     "regroup-given-up",
+    "regroup-no-room",
     "run.paused",
     "run.reordered",
     "run.spurious_poll",
