@@ -7,8 +7,9 @@ use std::rc::Rc;
 use thalweg_engine::io::{Priority, Runtime};
 use thalweg_engine::limits::BLOCK_SIZE;
 use thalweg_engine::log::format::{Entry, EntryKind};
+use thalweg_engine::log::inspect::list_frames;
 use thalweg_engine::log::{DraftEntry, Log, ReadError};
-use thalweg_engine::model::{Offset, Position, SegmentId, StreamId};
+use thalweg_engine::model::{Offset, Position, SegmentId, Sequence, StreamId};
 use thalweg_sim::{BitFlip, Crash, RunEnd, SimRuntime, StopAt, World, WorldConfig};
 
 use super::state::{FOLDER, SMALL_SEGMENT_SIZE as SEGMENT_SIZE, State, append_committed, small_segments};
@@ -85,6 +86,51 @@ fn damage(reads: Vec<Result<Vec<u8>, ReadError>>) -> Vec<(SegmentId, Position)> 
         }
     }
     found
+}
+
+#[test]
+fn a_damaged_batch_takes_none_of_those_before_it_along() {
+    let world = written();
+    let payload = |at: Position| u64::from(at.0) + 100;
+    let first = {
+        let places = Rc::new(RefCell::new(Vec::new()));
+        let filled = Rc::clone(&places);
+        world.start(1, move |runtime: SimRuntime| {
+            let filled = Rc::clone(&filled);
+            async move {
+                let segment = list_frames(&runtime, Path::new(FOLDER), Sequence(3), 1);
+                filled.borrow_mut().extend(segment.await.unwrap());
+            }
+        });
+        assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited);
+        places.take()[0]
+    };
+    flip(&world, first.segment.0, payload(first.position) + BLOCK_SIZE as u64 / 4);
+    let reads = Rc::new(RefCell::new(Vec::new()));
+    let filled = Rc::clone(&reads);
+    world.start(1, move |runtime: SimRuntime| {
+        let filled = Rc::clone(&filled);
+        async move {
+            let (log, _) = open(runtime).await;
+            for from in 0..BATCHES {
+                let read = log.read(STREAM, Offset(from), 1 << 20).await;
+                filled.borrow_mut().push(read.map(|batches| batches.len() as u64));
+            }
+            log.close().await;
+        }
+    });
+    assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited);
+    let reads = reads.take();
+    let damaged =
+        reads.iter().position(|read| matches!(read, Err(ReadError::Damaged { .. }))).unwrap() as u64;
+    assert!(damaged > 0, "{reads:?}");
+    for (from, read) in reads.iter().enumerate().map(|(from, read)| (from as u64, read)) {
+        match read {
+            Err(_) => assert_eq!(from, damaged, "{reads:?}"),
+            Ok(count) if from < damaged => assert!(from + count <= damaged, "{reads:?}"),
+            Ok(count) => assert!(*count > 0, "{reads:?}"),
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::plan::{Run, plan_runs};
-use crate::io::{Buffer, File, Priority, Runtime};
+use crate::io::{Buffer, DiskError, File, Priority, Runtime};
 use crate::log::format::payload_checksum;
 use crate::log::index::{Found, Row};
 use crate::log::segment::{Segment, load_footer};
@@ -20,9 +20,11 @@ pub(in crate::log) async fn read<R: Runtime>(
     bytes_max: usize,
 ) -> Result<Vec<ReadBatch<R>>, ReadError> {
     let rows = find_rows(shared, stream, from, bytes_max).await?;
-    let mut slices: Vec<Option<Slice<R>>> = {
+    let mut slices: Vec<Option<Result<Slice<R>, ReadError>>> = {
         let cache = shared.cache.borrow();
-        rows.iter().map(|(segment, row)| cache.slice(*segment, Position(row.position), row.length)).collect()
+        let slice =
+            |(segment, row): &(SegmentId, Row)| cache.slice(*segment, Position(row.position), row.length);
+        rows.iter().map(|place| slice(place).map(Ok)).collect()
     };
     let misses = || rows.iter().zip(&slices).enumerate().filter(|(_, (_, slice))| slice.is_none());
     let missing = misses().count();
@@ -39,17 +41,23 @@ pub(in crate::log) async fn read<R: Runtime>(
         let runs = plan_runs(misses().map(|(place, ((segment, row), _))| (place, *segment, *row)));
         // All are begun before the first is awaited. Each is a task of its own: if the caller goes away, the
         // operation is still awaited.
-        let begun: Vec<_> = runs.iter().map(|run| begin_run(shared, run, &rows)).collect::<Result<_, _>>()?;
+        let begun: Vec<_> = runs.iter().map(|run| begin_run(shared, run, &rows)).collect();
         for (run, slot) in runs.iter().zip(begun) {
-            for (place, slice) in run.rows.iter().zip(slot.wait().await?) {
+            for (place, slice) in run.rows.iter().zip(slot.wait().await) {
                 slices[*place] = Some(slice);
             }
         }
     }
-    let batch = |((_, row), slice): (&(SegmentId, Row), Option<Slice<R>>)| {
-        batch_of(row, slice.expect("every row was served from memory or from a read"))
-    };
-    Ok(rows.iter().zip(slices).map(batch).collect())
+    let mut batches = Vec::with_capacity(rows.len());
+    for ((_, row), slice) in rows.iter().zip(slices) {
+        match slice.expect("every row was served from memory or from a read") {
+            Ok(slice) => batches.push(batch_of(row, slice)),
+            Err(error) if batches.is_empty() => return Err(error),
+            // The next read begins at this one, and fails.
+            Err(_) => break,
+        }
+    }
+    Ok(batches)
 }
 
 /// Has the batches of segments that are read from the disk moved together, where they lie scattered.
@@ -116,13 +124,23 @@ pub(super) async fn fetch_footer<R: Runtime>(
         task.let_go(held);
         filled.fill(footer);
     });
-    let footer = slot.wait().await?;
+    let footer = slot.wait().await.map_err(|error| missing_is_damage(segment, error))?;
     // Looked up again: the segment may have been retired meanwhile.
     let in_use = shared.segments.borrow().get(&segment).map(|segment| segment.generation);
     if in_use == Some(generation) {
         shared.footers.borrow_mut().insert(segment, footer);
     }
     Ok(())
+}
+
+/// A file that was there when the log was opened, and is no more, is damage.
+fn missing_is_damage(segment: SegmentId, error: ReadError) -> ReadError {
+    match error {
+        ReadError::Disk { source: DiskError::NotFound { .. } } => {
+            ReadError::Damaged { segment, position: Position(0), what: "its file is missing" }
+        }
+        error => error,
+    }
 }
 
 /// Holds a segment, so that its file is not used again.
@@ -132,50 +150,60 @@ fn hold<R: Runtime>(shared: &Shared<R>, segment: SegmentId) -> Result<Rc<Segment
     shared.segments.borrow().get(&segment).map(Rc::clone).ok_or(damaged)
 }
 
-type RunResult<R> = Result<Vec<Slice<R>>, ReadError>;
+/// One for each row.
+type RunResult<R> = Vec<Result<Slice<R>, ReadError>>;
 
-fn begin_run<R: Runtime>(
-    shared: &Rc<Shared<R>>,
-    run: &Run,
-    rows: &[(SegmentId, Row)],
-) -> Result<Slot<RunResult<R>>, ReadError> {
-    let held = hold(shared, run.segment)?;
-    let rows: Vec<Row> = run.rows.iter().map(|place| rows[*place].1).collect();
+fn begin_run<R: Runtime>(shared: &Rc<Shared<R>>, run: &Run, rows: &[(SegmentId, Row)]) -> Slot<RunResult<R>> {
     let slot = Slot::new();
+    let held = match hold(shared, run.segment) {
+        Ok(held) => held,
+        Err(error) => {
+            slot.fill(vec![Err(error); run.rows.len()]);
+            return slot;
+        }
+    };
+    let rows: Vec<Row> = run.rows.iter().map(|place| rows[*place].1).collect();
     let (filled, task, bytes) = (slot.clone(), Rc::clone(shared), run.bytes.clone());
     shared.spawn(Priority::Foreground, async move {
-        let result = read_run(&task, &held, bytes.start, bytes.len(), &rows).await;
+        let result = match read_blocks(&task, &held, bytes.start, bytes.len()).await {
+            Ok(buffer) => rows.iter().map(|row| cut(&task, held.id, &buffer, bytes.start, row)).collect(),
+            Err(error) => vec![Err(missing_is_damage(held.id, error)); rows.len()],
+        };
         task.let_go(held);
         filled.fill(result);
     });
-    Ok(slot)
+    slot
 }
 
-/// Reads whole blocks and cuts the batches out, each with its checksum checked.
-async fn read_run<R: Runtime>(
+/// Reads whole blocks.
+async fn read_blocks<R: Runtime>(
     shared: &Shared<R>,
     segment: &Segment<R>,
     start: u32,
     size: usize,
-    rows: &[Row],
-) -> RunResult<R> {
+) -> Result<Rc<R::Buffer>, ReadError> {
     let file = segment.file(shared).await?;
     let read = file.read_at(u64::from(start), size).await;
-    let buffer = Rc::new(read.map_err(|source| ReadError::Disk { source })?);
-    let mut slices = Vec::with_capacity(rows.len());
-    for row in rows {
-        let damaged =
-            |what| ReadError::Damaged { segment: segment.id, position: Position(row.position), what };
-        let from = (row.position - start) as usize;
-        let range = from..from + row.length as usize;
-        let bytes = buffer.bytes().get(range.clone()).ok_or(damaged("the batch is cut off"))?;
-        if payload_checksum(row.checksum_kind, row.checksum_from, bytes) != Some(row.checksum) {
-            shared.runtime.mark("read-damaged");
-            return Err(damaged("the batch does not have its checksum"));
-        }
-        slices.push(Slice::new(Rc::clone(&buffer), range));
+    Ok(Rc::new(read.map_err(|source| ReadError::Disk { source })?))
+}
+
+/// Cuts a batch out of blocks that begin at `start`, and checks its checksum.
+fn cut<R: Runtime>(
+    shared: &Shared<R>,
+    segment: SegmentId,
+    buffer: &Rc<R::Buffer>,
+    start: u32,
+    row: &Row,
+) -> Result<Slice<R>, ReadError> {
+    let damaged = |what| ReadError::Damaged { segment, position: Position(row.position), what };
+    let from = (row.position - start) as usize;
+    let range = from..from + row.length as usize;
+    let bytes = buffer.bytes().get(range.clone()).ok_or(damaged("the batch is cut off"))?;
+    if payload_checksum(row.checksum_kind, row.checksum_from, bytes) != Some(row.checksum) {
+        shared.runtime.mark("read-damaged");
+        return Err(damaged("the batch does not have its checksum"));
     }
-    Ok(slices)
+    Ok(Slice::new(Rc::clone(buffer), range))
 }
 
 fn batch_of<R: Runtime>(row: &Row, bytes: Slice<R>) -> ReadBatch<R> {
