@@ -123,19 +123,24 @@ impl Superblock {
         }
         let name = CheckpointName { file, size: u64_at(bytes, 48), checksum: u32_at(bytes, 56) };
         let owner = LogOwner { folder: FolderId(u64_at(bytes, 88)), shard: ShardId(u16_at(bytes, 96)) };
+        // Readers go to this position without a look at it.
+        let (position, segment_size) = (u32_at(bytes, 84), u32_at(bytes, 40));
+        if !(position as usize).is_multiple_of(BLOCK_SIZE) || (segment_size > 0 && position >= segment_size) {
+            return Err(FrameError::Corrupt { what: "the superblock names an impossible position" });
+        }
         Ok(Self {
             log,
             counter: u64_at(bytes, 24),
             incarnation: Incarnation(u32_at(bytes, 12)),
             durable_up_to: Sequence(u64_at(bytes, 32)),
-            segment_size: u32_at(bytes, 40),
+            segment_size,
             checkpoint: (file != NO_CHECKPOINT).then_some(name),
             replay: ReplayStart {
                 sequence: Sequence(u64_at(bytes, 64)),
                 previous_checksum: u32_at(bytes, 60),
                 segment: SegmentId(u32_at(bytes, 80)),
                 generation: Generation(u64_at(bytes, 72)),
-                position: Position(u32_at(bytes, 84)),
+                position: Position(position),
             },
             owner: (owner.folder != FolderId::NONE).then_some(owner),
         })
@@ -219,6 +224,21 @@ mod tests {
         }
         let found = choose_superblock(&block(&old), &block(&new));
         assert_eq!(found, SuperblockChoice::Found { newest: new, older: Some(old), torn: false });
+    }
+
+    #[test]
+    fn a_position_off_a_block_or_behind_the_segment_is_no_superblock() {
+        let at = |position| {
+            let replay = ReplayStart { position: Position(position), ..ReplayStart::default() };
+            Superblock { replay, ..superblock(2) }
+        };
+        for position in [0, 4096, (1 << 20) - 4096] {
+            assert_eq!(Superblock::decode(&block(&at(position))), Ok(at(position)));
+        }
+        for position in [1, 4095, 1 << 20, 0x8000_0000, u32::MAX] {
+            let refused = Superblock::decode(&block(&at(position)));
+            assert!(matches!(refused, Err(FrameError::Corrupt { .. })), "{position}: {refused:?}");
+        }
     }
 
     #[test]
