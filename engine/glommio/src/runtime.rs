@@ -1,6 +1,7 @@
 //! The engine's runtime on one executor.
 
 use std::future::Future;
+use std::io::Write as _;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -150,7 +151,8 @@ impl Runtime for GlommioRuntime {
     }
 
     fn halt(&self, reason: &str) {
-        eprintln!("thalweg: shard {} halted: {reason}", self.0.shard);
+        // Whether or not anybody can be told: it has to end.
+        let _ = writeln!(std::io::stderr().lock(), "thalweg: shard {} halted: {reason}", self.0.shard);
         match &self.0.options.on_halt {
             Some(hook) => hook(reason),
             // SAFETY: ends the process and touches no memory. No destructor and no exit handler may run: they

@@ -1,14 +1,16 @@
 //! Looking at a data folder that nobody has open. Nothing is changed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::manifest::find_damage;
+use super::manifest::{find_damage, shards_with_files};
 use super::{FORMAT_VERSION, Folder, FolderError, FolderId, MANIFEST_NAME, shard_folder};
-use crate::io::{DiskError, Runtime};
+use crate::io::Runtime;
 use crate::limits::SHARDS_MAX;
 use crate::log::LogHome;
-use crate::log::inspect::{Finding, InspectError, LogCheck, LogView, Loss, inspect, verify};
-use crate::model::ShardId;
+use crate::log::inspect::{Finding, Findings, InspectError, LogCheck, LogView, Loss, inspect, verify};
+use crate::model::{PartitionId, ShardId, TopicName};
+use crate::shard::ShardContents;
 
 /// Why a data folder could not be looked at. Damage is no such reason.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -35,6 +37,8 @@ pub struct FolderView<L = LogView> {
     pub manifest_damages: Vec<Finding>,
     /// The log of each shard; without a manifest, of those that have a file.
     pub shards: Vec<ShardView<L>>,
+    /// Of which topic a partition is, and which of its partitions, as far as the catalog in shard 0 reads.
+    pub partitions: BTreeMap<PartitionId, (TopicName, usize)>,
 }
 
 /// The log of a shard.
@@ -102,7 +106,56 @@ pub async fn inspect_folder<R: Runtime>(runtime: &R, path: &Path) -> Result<Fold
 /// # Errors
 /// [`FolderInspectError`].
 pub async fn verify_folder<R: Runtime>(runtime: &R, path: &Path) -> Result<FolderCheck, FolderInspectError> {
-    look_at(runtime, path, async |log, home| verify(runtime, log, home).await).await
+    let mut check = look_at(runtime, path, async |log, home| verify(runtime, log, home).await).await?;
+    check_contents(runtime, path, &mut check).await?;
+    Ok(check)
+}
+
+/// Names the partitions of a data folder, and checks that its shards belong to one time, as a start does.
+async fn check_contents<R: Runtime>(
+    runtime: &R,
+    path: &Path,
+    check: &mut FolderCheck,
+) -> Result<(), FolderInspectError> {
+    let opens = |findings: &Findings| {
+        findings.list().iter().all(|finding| matches!(finding.loss, Loss::Nothing | Loss::Parts { .. }))
+    };
+    let is_first = |shard: &ShardCheck| shard.shard == ShardId(0) && shard.log.view.superblock.is_some();
+    if !check.shards.first().is_some_and(|first| is_first(first) && opens(&first.log.view.findings)) {
+        return Ok(());
+    }
+    let writer = contents(runtime, path, ShardId(0)).await?;
+    for topic in writer.catalog().topics() {
+        for (index, partition) in topic.partitions.iter().enumerate() {
+            check.partitions.insert(partition.id, (topic.name.clone(), index));
+        }
+    }
+    for shard in &mut check.shards {
+        let findings = &mut shard.log.view.findings;
+        if !opens(findings) {
+            continue;
+        }
+        let held = contents(runtime, path, shard.shard).await?;
+        let (file, position) = (shard_folder(path, shard.shard), 0);
+        if let Some(partition) = held.ungiven(writer.catalog()) {
+            let what = format!(
+                "it holds partition {partition}, which the catalog in shard 0 has not made yet: one of the two is an \
+                 older copy"
+            );
+            findings.push(Finding { file, position, what, loss: Loss::Log });
+        }
+        held.finding.into_iter().for_each(|finding| findings.push(finding));
+    }
+    Ok(())
+}
+
+async fn contents<R: Runtime>(
+    runtime: &R,
+    path: &Path,
+    shard: ShardId,
+) -> Result<ShardContents<R>, FolderInspectError> {
+    let read = ShardContents::read(runtime, shard, &shard_folder(path, shard)).await;
+    read.map_err(|source| FolderInspectError::Log { shard, source })
 }
 
 /// Looks at the manifest, and with `look` at the log of one shard after the other.
@@ -119,7 +172,7 @@ async fn look_at<R: Runtime, L>(
         let log = log.map_err(|source| FolderInspectError::Log { shard, source })?;
         shards.push(ShardView { shard, log });
     }
-    Ok(FolderView { manifest, manifest_damages, shards })
+    Ok(FolderView { manifest, manifest_damages, shards, partitions: BTreeMap::new() })
 }
 
 /// Which format the data folder at `path` has, which nobody may have open. Reads what a start would read.
@@ -161,7 +214,7 @@ async fn read_manifest<R: Runtime>(
     };
     match Folder::open(runtime, path).await {
         Ok(folder) => {
-            let damage = find_damage(runtime, path).await.map_err(FolderError::Disk)?;
+            let damage = find_damage(runtime, path, folder.complete).await.map_err(FolderError::Disk)?;
             let finding = |(position, what): (u64, &str)| {
                 let what = format!("a block of the manifest does not read, the other one counts: {what}");
                 Finding { file: file.clone(), position, what, loss: Loss::Nothing }
@@ -169,15 +222,6 @@ async fn read_manifest<R: Runtime>(
             Ok((Some(folder), damage.into_iter().map(finding).collect()))
         }
         Err(FolderError::Damaged { position, what, .. }) => Ok(lost(position, what)),
-        Err(FolderError::NotADataFolder { path }) => {
-            // Shard-logs are made only once the manifest is durable.
-            let first =
-                runtime.list_folder(&shard_folder(&path, ShardId(0))).await.map_err(FolderError::Disk)?;
-            if first.is_empty() {
-                return Err(FolderError::NotADataFolder { path }.into());
-            }
-            Ok(lost(0, "the manifest is missing"))
-        }
         Err(error) => Err(error.into()),
     }
 }
@@ -191,12 +235,5 @@ async fn shards_of<R: Runtime>(
     if let Some(folder) = manifest {
         return Ok((0..folder.shards).map(ShardId).collect());
     }
-    let mut shards = Vec::new();
-    for shard in (0..SHARDS_MAX).map(ShardId) {
-        let names: Result<_, DiskError> = runtime.list_folder(&shard_folder(path, shard)).await;
-        if !names.map_err(FolderError::Disk)?.is_empty() {
-            shards.push(shard);
-        }
-    }
-    Ok(shards)
+    Ok(shards_with_files(runtime, path, SHARDS_MAX).await.map_err(FolderError::Disk)?)
 }

@@ -9,7 +9,9 @@ use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime, open_exist
 use crate::limits::{BLOCK_SIZE, SHARDS_MAX};
 use crate::log::LogHome;
 use crate::log::format::LogOwner;
+use crate::log::inspect::InspectError;
 use crate::model::{FolderId, ShardId};
+use crate::shard::ShardContents;
 
 /// Name of the manifest in its data folder.
 pub const MANIFEST_NAME: &str = "META";
@@ -33,6 +35,8 @@ pub struct Folder {
     pub shards: u16,
     /// All of them have been made: one that is not there was lost.
     pub complete: bool,
+    /// The manifest's second block, which tells that, reads. Without it, it is told by what the shard-logs hold.
+    pub second_block: bool,
 }
 
 /// Why a folder was not opened as a data folder. Nothing in it was changed.
@@ -108,7 +112,7 @@ impl Folder {
     /// # Errors
     /// [`FolderError`], except for `NotEmpty`, `ShardCount` and `ShardLimit`.
     pub async fn open<R: Runtime>(runtime: &R, path: &Path) -> Result<Self, FolderError> {
-        match Self::read(runtime, path).await? {
+        match Self::read(runtime, path, SHARDS_MAX).await? {
             Some(folder) => Ok(folder),
             None => Err(FolderError::NotADataFolder { path: path.to_owned() }),
         }
@@ -127,7 +131,7 @@ impl Folder {
         if shards == 0 || shards > SHARDS_MAX {
             return Err(FolderError::ShardLimit { asked: shards, limit: SHARDS_MAX });
         }
-        if let Some(folder) = Self::read(runtime, path).await? {
+        if let Some(folder) = Self::read(runtime, path, shards).await? {
             if folder.shards != shards {
                 let (path, found) = (folder.path, folder.shards);
                 return Err(FolderError::ShardCount { path, found, asked: shards });
@@ -140,7 +144,7 @@ impl Folder {
             return Err(FolderError::NotEmpty { path: path.to_owned(), name });
         }
         let id = FolderId(runtime.random().max(FolderId::NONE.0 + 1));
-        let folder = Self { path: path.to_owned(), id, shards, complete: false };
+        let folder = Self { path: path.to_owned(), id, shards, complete: false, second_block: false };
         runtime.create_folder(path).await?;
         folder.write(runtime).await?;
         Ok(folder)
@@ -152,8 +156,8 @@ impl Folder {
     /// # Errors
     /// The disk's.
     pub async fn complete<R: Runtime>(&mut self, runtime: &R) -> Result<(), DiskError> {
-        if !self.complete {
-            self.complete = true;
+        if !self.second_block {
+            (self.complete, self.second_block) = (true, true);
             self.write(runtime).await?;
             runtime.mark("folder-complete");
         }
@@ -176,32 +180,49 @@ impl Folder {
         LogHome { owner: LogOwner { folder: self.id, shard }, complete: self.complete }
     }
 
-    /// `None` if there is no data folder, or one whose making was interrupted: no shard-log was made then.
-    async fn read<R: Runtime>(runtime: &R, path: &Path) -> Result<Option<Self>, FolderError> {
+    /// `None` if there is no data folder, or one whose making was interrupted: no shard-log was made then. So if there is
+    /// one of the first `shards`, the manifest was lost.
+    async fn read<R: Runtime>(runtime: &R, path: &Path, shards: u16) -> Result<Option<Self>, FolderError> {
         let file_path = path.join(MANIFEST_NAME);
-        let Some(file) = open_existing(runtime, &file_path, FileKind::Meta).await? else { return Ok(None) };
+        let Some(file) = open_existing(runtime, &file_path, FileKind::Meta).await? else {
+            return Self::not_made(runtime, path, shards, 0, "it is missing").await;
+        };
         let size = file.len().await?;
         let bytes = if size == 0 { None } else { Some(file.read_at(0, 2 * BLOCK_SIZE).await?) };
         match decode_both(bytes.as_ref().map_or(&[], Buffer::bytes)) {
-            Read::Sound { id, shards, complete } => {
+            Read::Sound { id, shards, complete: second_block } => {
                 // Found, but perhaps never flushed by the process that wrote it.
                 file.flush().await?;
                 sync_names(runtime, path).await?;
-                Ok(Some(Self { path: path.to_owned(), id, shards, complete }))
+                // Nothing of the second block is written before all logs have been made.
+                let begun =
+                    bytes.is_some_and(|bytes| bytes.bytes().iter().skip(BLOCK_SIZE).any(|byte| *byte != 0));
+                let complete = second_block || begun || were_used(runtime, path, shards).await?;
+                Ok(Some(Self { path: path.to_owned(), id, shards, complete, second_block }))
             }
             Read::Newer { found } => {
                 Err(FolderError::NewerVersion { file: file_path, found, known: FORMAT_VERSION })
             }
             Read::Unsound { position, what } => {
-                // Shard-logs are made only once the manifest is durable.
-                let first = runtime.list_folder(&shard_folder(path, ShardId(0))).await?;
-                if first.is_empty() {
-                    runtime.mark("manifest-torn");
-                    return Ok(None);
-                }
-                Err(FolderError::Damaged { file: file_path, position, what })
+                let found = Self::not_made(runtime, path, shards, position, what).await?;
+                runtime.mark("manifest-torn");
+                Ok(found)
             }
         }
+    }
+
+    /// `None`, unless the manifest that does not read was durable once: shard-logs are made only then.
+    async fn not_made<R: Runtime>(
+        runtime: &R,
+        path: &Path,
+        shards: u16,
+        position: u64,
+        what: &'static str,
+    ) -> Result<Option<Self>, FolderError> {
+        if shards_with_files(runtime, path, shards).await?.is_empty() {
+            return Ok(None);
+        }
+        Err(FolderError::Damaged { file: path.join(MANIFEST_NAME), position, what })
     }
 
     /// Writes the first block, or the second one of a folder that is complete.
@@ -224,6 +245,34 @@ impl Folder {
     }
 }
 
+/// Those of the first `shards` shards in whose folders there are files.
+pub(super) async fn shards_with_files<R: Runtime>(
+    runtime: &R,
+    path: &Path,
+    shards: u16,
+) -> Result<Vec<ShardId>, DiskError> {
+    let mut found = Vec::new();
+    for shard in (0..shards).map(ShardId) {
+        if !runtime.list_folder(&shard_folder(path, shard)).await?.is_empty() {
+            found.push(shard);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether one of the shard-logs holds what is made only once all of them are open. Of one that does not read the
+/// start tells.
+async fn were_used<R: Runtime>(runtime: &R, path: &Path, shards: u16) -> Result<bool, DiskError> {
+    for shard in (0..shards).map(ShardId) {
+        match ShardContents::read(runtime, shard, &shard_folder(path, shard)).await {
+            Ok(contents) if contents.was_used() => return Ok(true),
+            Ok(_) | Err(InspectError::NewerVersion { .. }) => {}
+            Err(InspectError::Disk { source }) => return Err(source),
+        }
+    }
+    Ok(false)
+}
+
 /// Makes the manifest's name durable, and that of its folder.
 async fn sync_names<R: Runtime>(runtime: &R, path: &Path) -> Result<(), DiskError> {
     runtime.sync_folder(path).await?;
@@ -236,19 +285,19 @@ async fn sync_names<R: Runtime>(runtime: &R, path: &Path) -> Result<(), DiskErro
 }
 
 /// Where and why blocks of the manifest of the data folder at `path` do not read that should: either is enough.
+/// `complete`: the second one was written, which is when the folder is complete.
 pub(super) async fn find_damage<R: Runtime>(
     runtime: &R,
     path: &Path,
+    complete: bool,
 ) -> Result<Vec<(u64, &'static str)>, DiskError> {
     let file = runtime.open(&path.join(MANIFEST_NAME), FileKind::Meta, OpenMode::Existing).await?;
     let blocks = file.read_at(0, 2 * BLOCK_SIZE).await?;
     let (first, second) = blocks.bytes().split_at(blocks.bytes().len().min(BLOCK_SIZE));
     let mut damage = Vec::new();
     for (start, block) in [(0, first), (BLOCK_SIZE as u64, second)] {
-        // The second one is written when the folder is complete.
-        let unwritten = start > 0 && block.iter().all(|byte| *byte == 0);
         if let Read::Unsound { position, what } = decode(block)
-            && !unwritten
+            && (start == 0 || complete)
         {
             damage.push((start + position, what));
         }

@@ -11,6 +11,7 @@
 mod calls;
 mod control;
 mod inner;
+mod look;
 mod message;
 mod open;
 mod outbox;
@@ -26,6 +27,7 @@ mod time;
 mod wake;
 
 pub use inner::Shard;
+pub(crate) use look::ShardContents;
 pub use message::{MeshMessage, OutboxBatch, OwnedBatch, Reply, Request};
 pub use open::{OpenError, ShardOptions};
 pub(crate) use wake::Waiters;

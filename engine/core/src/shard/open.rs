@@ -124,7 +124,10 @@ impl<R: Runtime> Shard<R> {
             inner.log.close().await;
             return Err(OpenError::WriterClosed);
         }
-        let ungiven = inner.state.borrow().ungiven();
+        let ungiven = {
+            let state = inner.state.borrow();
+            state.ungiven(&state.catalog)
+        };
         if let Some(partition) = ungiven {
             inner.closing.set(true);
             inner.log.close().await;

@@ -145,9 +145,9 @@ impl<R: Runtime> ShardState<R> {
     }
 
     /// The first partition that this shard holds and the catalog has not given yet.
-    pub(super) fn ungiven(&self) -> Option<PartitionId> {
+    pub(super) fn ungiven(&self, catalog: &Catalog) -> Option<PartitionId> {
         let held = self.partitions.iter().filter(|(_, partition)| !partition.deleted);
-        held.map(|(id, _)| *id).filter(|id| !self.catalog.was_given(*id)).min()
+        held.map(|(id, _)| *id).filter(|id| !catalog.was_given(*id)).min()
     }
 
     /// Throws away everything that runs ahead of the committed state, and derives it anew from the frames in

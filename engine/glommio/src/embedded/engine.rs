@@ -233,15 +233,12 @@ async fn open_folder(
     path: &Path,
     shards: Option<u16>,
 ) -> Result<Folder, FolderError> {
-    let wanted = match shards {
-        Some(shards) => shards,
-        None => match Folder::open(runtime, path).await {
-            Ok(folder) => return Ok(folder),
-            Err(FolderError::NotADataFolder { .. }) => default_shards(),
-            Err(error) => return Err(error),
-        },
-    };
-    Folder::open_or_create(runtime, path, wanted).await
+    match Folder::open(runtime, path).await {
+        Ok(folder) if shards.is_none() => return Ok(folder),
+        Ok(_) | Err(FolderError::NotADataFolder { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Folder::open_or_create(runtime, path, shards.unwrap_or_else(default_shards)).await
 }
 
 /// Memory for buffers beside the tail cache's: frames on their way, and reads. Bytes.

@@ -97,6 +97,11 @@ fn an_older_copy_of_the_catalogs_shard_takes_nothing_from_the_others() {
         let said = &["shard 1 holds partition ", "an older copy"];
         place.run(&format!("{command} --data d")).fails(5, said);
     }
+    // The check makes the same one.
+    let ended = place.run("log verify --data d");
+    assert_eq!(ended.code, 5, "{ended:?}");
+    let said = "shard-001\" is damaged at byte 0: it holds partition ";
+    assert!(ended.text().contains(said) && ended.text().contains("an older copy"), "{ended:?}");
     std::fs::remove_dir_all(place.path("d/shard-000")).unwrap();
     rename(&place, "newer", "d/shard-000");
     assert_eq!(records(&place, "d"), 100);
@@ -109,5 +114,51 @@ fn the_manifest_of_a_complete_folder_is_there_twice() {
         place.patch("d/META", |bytes| bytes[at] ^= 1);
         assert_eq!(records(&place, "d"), 100, "a bit flipped at {at}");
         place.patch("d/META", |bytes| bytes[at] ^= 1);
+    }
+}
+
+/// What loses the second block of the manifest.
+type Loss = fn(&mut Vec<u8>);
+
+#[test]
+fn a_folder_that_was_used_stays_complete_without_the_second_block_of_its_manifest() {
+    let losses: [Loss; 3] =
+        [|bytes| bytes[4096..].fill(0), |bytes| bytes.truncate(4096), |bytes| bytes[4100] ^= 1];
+    for loss in losses {
+        let place = two_shards();
+        place.patch("d/META", loss);
+        let ended = place.run("log verify --data d");
+        assert_eq!(ended.code, 5, "{ended:?}");
+        assert!(ended.text().contains("META\" is damaged at byte 4096: "), "{ended:?}");
+        for shard in ["shard-000", "shard-001"] {
+            rename(&place, &format!("d/{shard}"), "away");
+            refused(&place, "d", &[shard, "holds no log"]);
+            assert!(!place.path(&format!("d/{shard}/superblock")).exists());
+            rename(&place, "away", &format!("d/{shard}"));
+        }
+        // A start that finds all of them writes the block again.
+        assert_eq!(records(&place, "d"), 100);
+        place.run("log verify --data d").succeeds();
+    }
+}
+
+#[test]
+fn nothing_is_written_where_the_manifest_is_lost_and_a_shard_is_there() {
+    for is_emptied in [true, false] {
+        let place = two_shards();
+        std::fs::remove_dir_all(place.path("d/shard-000")).unwrap();
+        if is_emptied {
+            place.write("d/META", "");
+        } else {
+            std::fs::remove_file(place.path("d/META")).unwrap();
+        }
+        let before = place.files("d");
+        refused(&place, "d", &["META\" is damaged at byte 0: "]);
+        for command in ["topic describe lines", "log format", "topic create l --shards 1"] {
+            place.run(&format!("{command} --data d")).fails(5, &["META\" is damaged at byte 0: "]);
+        }
+        let ended = place.run("log verify --data d");
+        assert_eq!(ended.code, 5, "{ended:?}");
+        assert!(place.files("d") == before, "something was written");
     }
 }

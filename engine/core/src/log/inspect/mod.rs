@@ -9,6 +9,7 @@
 //! - `superblock`, `survey`: what a start reads
 //! - `walk`: the frames of one segment
 //! - `segment`: one segment, everything in it
+//! - `state`: the state that is built over a log
 //!
 //! Invariant: no file is written, made or removed. Files may be flushed, as a start does before it believes them.
 //!
@@ -20,6 +21,7 @@ mod error;
 mod findings;
 mod report;
 mod segment;
+mod state;
 mod superblock;
 mod survey;
 mod walk;
@@ -31,3 +33,4 @@ pub use report::{
     Checked, CheckpointView, FooterView, FrameView, LogCheck, LogEnd, LogView, SegmentUse, SegmentView,
     SuperblockView, Tail,
 };
+pub(crate) use state::restore_state;
