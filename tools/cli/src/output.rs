@@ -1,4 +1,4 @@
-//! Standard output: a reader that has gone away ends the program quietly.
+//! Standard output: a reader that has gone away ends the program quietly. And standard error, which may be lost.
 
 use std::io::{ErrorKind, Write};
 
@@ -28,6 +28,11 @@ pub fn print_json(value: &Value) -> Result<(), Failure> {
 /// As [`print_line`].
 pub fn write_line(out: &mut impl Write, line: &[u8]) -> Result<(), Failure> {
     out.write_all(line).and_then(|()| out.write_all(b"\n")).map_err(|error| failure(&error))
+}
+
+/// Says one line on standard error. If that cannot be written, there is nobody to tell, and the work goes on.
+pub fn say(line: &str) {
+    let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
 /// What an error of standard output ends the program with: nothing is wrong if its reader has gone.

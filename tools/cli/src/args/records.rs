@@ -16,8 +16,8 @@ When the input pauses for 100 ms, what has come of it is appended, so that it ma
 A line that is too long ends the command; the lines before it are appended then.
 
 With --format json a line is an object as `consume --json` prints it: {\"key\": TEXT, \"value\": TEXT, \"timestamp\": MS,
-\"headers\": [{\"name\": TEXT, \"value\": TEXT}]}. What is no text is given as \"key_base64\" and \"value_base64\". \"partition\"
-and \"offset\" are read over. Without \"timestamp\" it is the time of the append.
+\"headers\": [{\"name\": TEXT, \"value\": TEXT}]}. What is no text is given as \"key_base64\" and \"value_base64\", or in hex digits as
+\"key_hex\" and \"value_hex\"; a number is a signed 64-bit big-endian integer. \"partition\" and \"offset\" are read over. Without \"timestamp\" it is the time of the append.
 
 Examples:
   echo '{\"key\": \"k1\", \"value_base64\": \"AP8=\"}' | thalweg produce pairs --format json --data ./data
@@ -59,11 +59,11 @@ pub enum LineFormat {
 /// How bytes are printed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Format {
-    /// The bytes as they are; in JSON as text, in which bytes that are not UTF-8 are replaced.
+    /// The bytes as they are; in JSON as text, or in base64 (`value_base64`) where they are not UTF-8.
     Text,
-    /// As a signed 64-bit big-endian integer, or as hex digits if there are not eight bytes.
+    /// As a signed 64-bit big-endian integer, or as hex digits (in JSON `value_hex`) if there are not eight bytes.
     I64,
-    /// As hex digits.
+    /// As hex digits; in JSON `value_hex`.
     Hex,
 }
 

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::io::{BufWriter, Write};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
 use thalweg_engine::catalog::Partition;
 use thalweg_engine::client::ReadError;
 use thalweg_engine::model::{BatchView, Offset, RecordCount, RecordRef, TimeSearch, Timestamp};
@@ -13,7 +15,7 @@ use thalweg_runtime::Client;
 
 use crate::args::{ConsumeArgs, Format, Start};
 use crate::exit::{ExitCode, Failure};
-use crate::output::{self, write_line};
+use crate::output::{self, say, write_line};
 use crate::session;
 
 /// Bytes of one read.
@@ -65,13 +67,13 @@ fn print_partition(
         (None, Start::Offset(offset)) => Offset(offset),
     };
     if next > bounds.end {
-        eprintln!("note: partition {index} ends at {}, before offset {next}", bounds.end);
+        say(&format!("note: partition {index} ends at {}, before offset {next}", bounds.end));
     }
     while next < bounds.end && *left > 0 {
         let batches = match client.read(partition, next, READ_SIZE, Duration::ZERO) {
             // Asked for too late, or let go while this one read.
             Err(ReadError::OutOfRange { start, .. }) if next < start => {
-                eprintln!("note: partition {index} begins at {start}, behind offset {next}");
+                say(&format!("note: partition {index} begins at {start}, behind offset {next}"));
                 next = start;
                 continue;
             }
@@ -117,19 +119,39 @@ fn print_batch(
     Ok(())
 }
 
+/// A record as `produce --format json` takes it.
 fn json_record(args: &ConsumeArgs, partition: usize, offset: Offset, record: &RecordRef<'_>) -> Value {
-    let header_value = |value: Option<&[u8]>| value.map(|value| text(Format::Text, value));
-    let headers = record.headers.iter();
-    let headers: Vec<Value> =
-        headers.map(|header| json!({"name": header.name, "value": header_value(header.value)})).collect();
-    json!({
-        "partition": partition,
-        "offset": offset.0,
-        "timestamp": record.timestamp.0,
-        "key": record.key.map(|key| json_bytes(args.key_format, key)),
-        "value": record.value.map(|value| json_bytes(args.value_format, value)),
-        "headers": headers,
-    })
+    let headers = record.headers.iter().map(|header| {
+        let mut object = Map::new();
+        object.insert("name".to_owned(), json!(header.name));
+        put(&mut object, "value", Format::Text, header.value);
+        Value::Object(object)
+    });
+    let headers: Vec<Value> = headers.collect();
+    let mut object = Map::new();
+    object.insert("partition".to_owned(), json!(partition));
+    object.insert("offset".to_owned(), json!(offset.0));
+    object.insert("timestamp".to_owned(), json!(record.timestamp.0));
+    object.insert("headers".to_owned(), headers.into());
+    put(&mut object, "key", args.key_format, record.key);
+    put(&mut object, "value", args.value_format, record.value);
+    Value::Object(object)
+}
+
+/// Adds bytes under `name`, or with the ending that tells what they are given as.
+fn put(object: &mut Map<String, Value>, name: &str, format: Format, bytes: Option<&[u8]>) {
+    let (ending, value) = match (format, bytes) {
+        (_, None) => ("", Value::Null),
+        (Format::Text, Some(bytes)) => match std::str::from_utf8(bytes) {
+            Ok(text) => ("", json!(text)),
+            Err(_) => ("_base64", json!(STANDARD.encode(bytes))),
+        },
+        (Format::I64 | Format::Hex, Some(bytes)) => match (format, <[u8; 8]>::try_from(bytes)) {
+            (Format::I64, Ok(number)) => ("", json!(i64::from_be_bytes(number))),
+            _ => ("_hex", json!(hex(bytes))),
+        },
+    };
+    object.insert(format!("{name}{ending}"), value);
 }
 
 /// Key, tab and value; the key only if there is one. In text format the bytes are printed as they are.
@@ -149,22 +171,19 @@ fn text_record(args: &ConsumeArgs, record: &RecordRef<'_>) -> Vec<u8> {
     line
 }
 
-fn json_bytes(format: Format, bytes: &[u8]) -> Value {
+/// Bytes as digits.
+fn text(format: Format, bytes: &[u8]) -> String {
     match (format, <[u8; 8]>::try_from(bytes)) {
-        (Format::I64, Ok(number)) => json!(i64::from_be_bytes(number)),
-        _ => json!(text(format, bytes)),
+        (Format::I64, Ok(number)) => i64::from_be_bytes(number).to_string(),
+        _ => hex(bytes),
     }
 }
 
-fn text(format: Format, bytes: &[u8]) -> String {
-    match (format, <[u8; 8]>::try_from(bytes)) {
-        (Format::Text, _) => String::from_utf8_lossy(bytes).into_owned(),
-        (Format::I64, Ok(number)) => i64::from_be_bytes(number).to_string(),
-        (Format::I64 | Format::Hex, _) => bytes.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }),
-    }
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]
@@ -173,10 +192,18 @@ mod tests {
 
     #[test]
     fn bytes_are_printed_in_the_format_asked_for() {
-        assert_eq!(text(Format::Text, b"a\xff"), "a\u{fffd}");
         assert_eq!(text(Format::Hex, b"a\xff"), "61ff");
         assert_eq!(text(Format::I64, &(-7i64).to_be_bytes()), "-7");
         assert_eq!(text(Format::I64, b"abc"), "616263");
-        assert_eq!(json_bytes(Format::I64, &7i64.to_be_bytes()), json!(7));
+        let printed = |format, bytes: &[u8]| {
+            let mut object = Map::new();
+            put(&mut object, "key", format, Some(bytes));
+            Value::Object(object)
+        };
+        assert_eq!(printed(Format::Text, b"a"), json!({"key": "a"}));
+        assert_eq!(printed(Format::Text, b"a\xff"), json!({"key_base64": "Yf8="}));
+        assert_eq!(printed(Format::I64, &7i64.to_be_bytes()), json!({"key": 7}));
+        assert_eq!(printed(Format::I64, b"abc"), json!({"key_hex": "616263"}));
+        assert_eq!(printed(Format::Hex, &7i64.to_be_bytes()), json!({"key_hex": "0000000000000007"}));
     }
 }

@@ -18,13 +18,16 @@ use thalweg_runtime::{Client, Pending};
 use crate::args::{LineFormat, ProduceArgs};
 use crate::clock;
 use crate::exit::{ExitCode, Failure};
-use crate::output::{print_json, print_line};
+use crate::output::{print_json, print_line, say};
 use crate::records::{JsonRecord, Lines, Next, Pieces};
 use crate::session::{self, with_causes};
 use crate::signal::Interrupt;
 
 /// A batch is sent when it has this many bytes.
 const BATCH_SIZE: usize = 256 << 10;
+
+/// Longest line of JSON. A record's bytes may take six there each, as `\u0000`; the record has its own limit.
+const JSON_LINE_SIZE_MAX: usize = 6 * RECORD_SIZE_MAX + (1 << 20);
 
 /// Batches under way at once, all partitions together.
 const BATCHES_IN_FLIGHT: usize = 32;
@@ -169,16 +172,20 @@ impl Producer {
     /// enough.
     fn take(&mut self, input: &Pieces, interrupt: &Interrupt) -> Result<End, Failure> {
         let mut lines = Lines::default();
+        let limit = match self.format {
+            LineFormat::Text => RECORD_SIZE_MAX,
+            LineFormat::Json => JSON_LINE_SIZE_MAX,
+        };
         while self.refusal.is_none() {
             if interrupt.is_requested() {
                 let begun = lines.begun().len();
                 if begun > 0 {
-                    eprintln!("note: a line of which {begun} bytes had come was left out");
+                    say(&format!("note: a line of which {begun} bytes had come was left out"));
                 }
                 return Ok(End::Interrupted);
             }
             match input.next(LINGER) {
-                Next::Piece(piece) => lines.take(&piece, RECORD_SIZE_MAX, |line| self.push(line))?,
+                Next::Piece(piece) => lines.take(&piece, limit, |line| self.push(line))?,
                 Next::Nothing => self.settle(),
                 Next::End if lines.begun().is_empty() => break,
                 Next::End => {
@@ -216,7 +223,9 @@ impl Producer {
 
     fn push(&mut self, line: &[u8]) -> Result<(), Failure> {
         let pushed = match self.format {
-            // A record of JSON is smaller than its line.
+            LineFormat::Json if line.len() > JSON_LINE_SIZE_MAX => {
+                Err(format!("the line is longer than the limit of {JSON_LINE_SIZE_MAX} bytes"))
+            }
             LineFormat::Json => JsonRecord::parse(line).and_then(|record| {
                 let JsonRecord { key, value, headers, timestamp } = record;
                 let timestamp = timestamp.unwrap_or_else(|| Timestamp(clock::wall_clock_ms()));

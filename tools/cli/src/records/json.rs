@@ -1,9 +1,13 @@
 //! Records as JSON, one object a line.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, IgnoredAny, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 use thalweg_engine::model::{Header, Timestamp};
 
 /// A record as a line of JSON says it.
@@ -19,15 +23,20 @@ pub struct JsonRecord {
     pub timestamp: Option<Timestamp>,
 }
 
+/// A value that is an object of JSON: a structure alone may be a list as well.
+struct Object<T>(T);
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
-    key: Option<String>,
+    key: Option<Given>,
     key_base64: Option<String>,
-    value: Option<String>,
+    key_hex: Option<String>,
+    value: Option<Given>,
     value_base64: Option<String>,
+    value_hex: Option<String>,
     #[serde(default)]
-    headers: Vec<HeaderOfLine>,
+    headers: Vec<Object<HeaderOfLine>>,
     timestamp: Option<i64>,
     /// Where `consume --json` found it; it is given another place.
     #[serde(rename = "partition")]
@@ -40,8 +49,63 @@ struct Line {
 #[serde(deny_unknown_fields)]
 struct HeaderOfLine {
     name: String,
-    value: Option<String>,
+    value: Option<Given>,
     value_base64: Option<String>,
+    value_hex: Option<String>,
+}
+
+/// The bytes of a text, or of a number.
+struct Given(Vec<u8>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Map<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Map<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Map(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrNumber;
+        impl Visitor<'_> for TextOrNumber {
+            type Value = Given;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, or a whole number of 64 bits")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Given, E> {
+                Ok(Given(text.as_bytes().to_vec()))
+            }
+
+            fn visit_string<E: Error>(self, text: String) -> Result<Given, E> {
+                Ok(Given(text.into_bytes()))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Given, E> {
+                Ok(Given(number.to_be_bytes().to_vec()))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Given, E> {
+                match i64::try_from(number) {
+                    Ok(number) => self.visit_i64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(TextOrNumber)
+    }
 }
 
 impl JsonRecord {
@@ -50,31 +114,47 @@ impl JsonRecord {
     /// # Errors
     /// What is wrong with it, for people.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
-        let line: Line = serde_json::from_slice(line).map_err(|error| format!("no such record: {error}"))?;
-        let header = |header: HeaderOfLine| {
-            let value = bytes("value", header.value, header.value_base64)?;
+        let line: Result<Object<Line>, _> = serde_json::from_slice(line);
+        let Object(line) = line.map_err(|error| format!("no such record: {error}"))?;
+        let header = |Object(header): Object<HeaderOfLine>| {
+            let value = bytes("value", header.value, header.value_base64, header.value_hex)?;
             Ok(Header { name: header.name, value })
         };
         Ok(Self {
-            key: bytes("key", line.key, line.key_base64)?,
-            value: bytes("value", line.value, line.value_base64)?,
+            key: bytes("key", line.key, line.key_base64, line.key_hex)?,
+            value: bytes("value", line.value, line.value_base64, line.value_hex)?,
             headers: line.headers.into_iter().map(header).collect::<Result<_, String>>()?,
             timestamp: line.timestamp.map(Timestamp),
         })
     }
 }
 
-/// Bytes given as text or in base64.
-fn bytes(name: &str, text: Option<String>, base64: Option<String>) -> Result<Option<Vec<u8>>, String> {
-    match (text, base64) {
-        (Some(_), Some(_)) => Err(format!("both '{name}' and '{name}_base64'")),
-        (Some(text), None) => Ok(Some(text.into_bytes())),
-        (None, Some(text)) => match STANDARD.decode(&text) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) => Err(format!("'{name}_base64' is no base64: {error}")),
-        },
-        (None, None) => Ok(None),
+/// Bytes given as they are, in base64 or in hex digits.
+fn bytes(
+    name: &str,
+    given: Option<Given>,
+    base64: Option<String>,
+    hex: Option<String>,
+) -> Result<Option<Vec<u8>>, String> {
+    let ways = [("", given.is_some()), ("_base64", base64.is_some()), ("_hex", hex.is_some())];
+    let mut ways = ways.iter().filter(|(_, is_given)| *is_given);
+    if let (Some((first, _)), Some((second, _))) = (ways.next(), ways.next()) {
+        return Err(format!("both '{name}{first}' and '{name}{second}'"));
     }
+    if let Some(text) = base64 {
+        let decoded = STANDARD.decode(&text);
+        return decoded.map(Some).map_err(|error| format!("'{name}_base64' is no base64: {error}"));
+    }
+    if let Some(text) = hex {
+        let pairs = text.as_bytes().chunks(2).map(|pair| {
+            let [high, low] = pair.try_into().ok()?;
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            Some((digit(high)? << 4 | digit(low)?) as u8)
+        });
+        let decoded: Option<Vec<u8>> = pairs.collect();
+        return decoded.map(Some).ok_or_else(|| format!("'{name}_hex' is not pairs of hex digits"));
+    }
+    Ok(given.map(|Given(bytes)| bytes))
 }
 
 #[cfg(test)]
@@ -108,6 +188,18 @@ mod tests {
             refused(r#"{"vlaue": "x"}"#)
         );
         assert!(refused("x").contains("no such record: "));
+        for list in ["[]", r#"["a", null, "b"]"#, r#"{"headers": [["a", "b"]]}"#] {
+            assert!(refused(list).contains("expected an object"), "{list}: {}", refused(list));
+        }
+        for hex in ["6", "6g", "é"] {
+            let line = format!(r#"{{"key_hex": "{hex}"}}"#);
+            assert_eq!(refused(&line), "'key_hex' is not pairs of hex digits");
+        }
+        for number in ["1.5", "9223372036854775808", "true", "{}"] {
+            let reason = refused(&format!(r#"{{"value": {number}}}"#));
+            assert!(reason.contains("expected a text, or a whole number of 64 bits"), "{number}: {reason}");
+        }
+        assert_eq!(refused(r#"{"key": 1, "key_hex": "61"}"#), "both 'key' and 'key_hex'");
         assert_eq!(refused(r#"{"key": "a", "key_base64": "YQ=="}"#), "both 'key' and 'key_base64'");
         assert!(refused(r#"{"value_base64": "?"}"#).starts_with("'value_base64' is no base64: "));
     }

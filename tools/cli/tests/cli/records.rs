@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde_json::json;
+use thalweg_engine::model::{BatchBuilder, Header, Timestamp, TopicName};
+use thalweg_runtime::{Engine, EngineOptions};
 
 use super::common::Place;
 
@@ -96,10 +98,9 @@ fn bytes_that_are_no_text_come_back_as_they_were() {
     let printed = place.run("consume bytes --data d --value-format hex").succeeds();
     assert_eq!(printed.text(), format!("{hex}\n\n000000000000002a\n"));
     let records = place.run("consume bytes --data d --value-format i64 --json").json_lines();
-    let values: Vec<_> = records.iter().map(|record| record["value"].clone()).collect();
-    assert_eq!(values, [json!(hex), json!(""), json!(42)]);
-    let records = place.run("consume bytes --data d --json").json_lines();
-    assert_eq!(records[0]["value"], json!(String::from_utf8_lossy(&line[..255])));
+    let values: Vec<_> = records.iter().map(|record| (&record["value"], &record["value_hex"])).collect();
+    let null = &serde_json::Value::Null;
+    assert_eq!(values, [(null, &json!(hex)), (null, &json!("")), (&json!(42), null)]);
 }
 
 #[test]
@@ -144,7 +145,7 @@ fn records_are_taken_as_json_with_bytes_that_are_no_text() {
                  {\"value_base64\": \"AP8K\"}\n{\"key\": \"gone\"}\n";
     place.pipe(lines.as_bytes(), "produce pairs --format json --data d").succeeds();
     let read = place.run("consume pairs --json --value-format hex --data d").json_lines();
-    let values: Vec<_> = read.iter().map(|record| (&record["key"], &record["value"])).collect();
+    let values: Vec<_> = read.iter().map(|record| (&record["key"], &record["value_hex"])).collect();
     let null = &serde_json::Value::Null;
     assert_eq!(values, [(&json!("k"), &json!("76")), (null, &json!("00ff0a")), (&json!("gone"), null)]);
     assert_eq!(
@@ -209,4 +210,67 @@ fn consuming_begins_at_a_time() {
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("neither milliseconds since 1970 nor a time"), "{}", refused.stderr);
     assert_eq!(place.run("consume lines --from-time 5 --from end --data d").code, 2);
+}
+
+#[test]
+fn what_is_printed_as_json_is_the_same_once_it_is_read_again() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    let value = |at: usize| -> Option<&[u8]> {
+        [
+            None,
+            Some(&[][..]),
+            Some(&bytes),
+            Some(b"text \\u0000 \"\n\x00"),
+            Some(&bytes[120..128]),
+            Some(&bytes[250..]),
+        ][at]
+    };
+    let place = Place::with_topic("first", 1);
+    place.run("topic create second --data d").succeeds();
+    let engine = Engine::open(&place.path("d"), EngineOptions::default()).unwrap();
+    let client = engine.client();
+    let mut batch = BatchBuilder::new();
+    let header = |name: &str, at| Header { name: name.to_owned(), value: value(at).map(<[u8]>::to_vec) };
+    for (index, timestamp) in [i64::MIN, -1, 0, 7, i64::MAX, 9].into_iter().enumerate() {
+        for at in 0..6 {
+            let headers: Vec<Header> = (0..at).map(|at| header(&format!("header {at} \u{e9}"), at)).collect();
+            batch.push(Timestamp(timestamp), value(index), value(at), &headers).unwrap();
+        }
+    }
+    let first = client.topic(&TopicName::new("first").unwrap()).unwrap().unwrap();
+    client.append(&first.partitions[0], batch.into_bytes()).wait().unwrap().unwrap();
+    engine.close().unwrap();
+    let formats = ["", " --key-format hex --value-format i64", " --key-format i64 --value-format hex"];
+    for (index, formats) in formats.iter().enumerate() {
+        let printed = place.run(&format!("consume first --json --data d{formats}")).succeeds().stdout;
+        assert!(!String::from_utf8(printed.clone()).unwrap().contains('\u{fffd}'));
+        place.pipe(&printed, "produce second --format json --data d").succeeds();
+        let all = |topic: &str, from: usize| {
+            let mut lines = place.run(&format!("consume {topic} --json --from {from} --data d")).json_lines();
+            lines.iter_mut().for_each(|line| line["offset"] = json!(null));
+            lines
+        };
+        assert_eq!(all("second", 36 * index), all("first", 0), "{formats}");
+    }
+}
+
+#[test]
+fn a_line_of_json_may_be_longer_than_its_record() {
+    let place = Place::with_topic("lines", 1);
+    let value = "\\u0000".repeat(6 << 20);
+    place
+        .pipe(format!("{{\"value\": \"{value}\"}}\n").as_bytes(), "produce lines --format json --data d")
+        .succeeds();
+    let read = place.run("consume lines --data d").succeeds();
+    assert!(read.stdout[..6 << 20].iter().all(|byte| *byte == 0));
+    assert_eq!(read.stdout.len(), (6 << 20) + 1);
+    let (limit, mut long) = (6 * (15 << 20) + (1 << 20), b"{\"value\": \"".to_vec());
+    long.resize(limit + 1, b'a');
+    let said = format!("line 1 was refused: the line is longer than the limit of {limit} bytes");
+    place.pipe(&long, "produce lines --format json --data d").fails(2, &[&said]);
+    let record = format!("{{\"value\": \"{}\"}}\n", "a".repeat((15 << 20) + 1));
+    place
+        .pipe(record.as_bytes(), "produce lines --format json --data d")
+        .fails(2, &["line 1 was refused: ", "15728640"]);
+    place.pipe(b"[\"k\", null]\n", "produce lines --format json --data d").fails(2, &["expected an object"]);
 }
