@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.code == thalweg::exit::ExitCode::Done => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            thalweg::output::say(&format!("error: {failure}"));
             ExitCode::from(failure.code as u8)
         }
     }

@@ -6,13 +6,15 @@ use std::path::Path;
 use thalweg_engine::catalog::{CatalogError, Partition, Topic};
 use thalweg_engine::client::ReadError;
 use thalweg_engine::folder::{FolderError, MANIFEST_NAME, shard_folder};
+use thalweg_engine::limits::SHARDS_MAX;
 use thalweg_engine::log::{FlushMethod, OpenError as OpenLogError};
-use thalweg_engine::model::TopicName;
+use thalweg_engine::model::{ShardId, TopicName};
 use thalweg_engine::shard::OpenError;
 use thalweg_runtime::{Client, Engine, EngineOptions, LockError, OpenEngineError};
 
 use crate::args::{DataArgs, NewDataArgs, OpenArgs, ShardsArgs};
 use crate::exit::{ExitCode, Failure};
+use crate::output::say;
 
 /// Opens a data folder, or makes one where there is nothing.
 ///
@@ -20,8 +22,7 @@ use crate::exit::{ExitCode, Failure};
 /// A [`Failure`] with the exit code of the cause.
 pub fn open_or_create(path: &Path, shards: &ShardsArgs, args: &OpenArgs) -> Result<Engine, Failure> {
     if std::fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
-        let message = format!("the data folder {path:?} is a file, not a folder");
-        return Err(Failure::new(ExitCode::Usage, message));
+        return Err(is_a_file(path));
     }
     let mut options = EngineOptions { shards: shards.shards, ..EngineOptions::default() };
     options.runtime.buffered = args.buffered;
@@ -30,10 +31,10 @@ pub fn open_or_create(path: &Path, shards: &ShardsArgs, args: &OpenArgs) -> Resu
         .map_err(|error| Failure::new(open_code(&error), open_message(&error) + open_hint(&error)))?;
     let lost = engine.info().recovery.iter().enumerate();
     for (shard, lost) in lost.filter_map(|(shard, report)| Some((shard, report.damage_accepted.as_ref()?))) {
-        eprintln!("warning: damage accepted on shard {shard}: {lost}");
+        say(&format!("warning: damage accepted on shard {shard}: {lost}"));
     }
     for note in engine.notes() {
-        eprintln!("note: {note}");
+        say(&format!("note: {note}"));
     }
     Ok(engine)
 }
@@ -51,24 +52,50 @@ pub fn open_new(args: &NewDataArgs) -> Result<Engine, Failure> {
 /// # Errors
 /// Exit code 3, if there is none; else as [`open_or_create`].
 pub fn open(args: &DataArgs) -> Result<Engine, Failure> {
-    let path = &args.data;
-    match std::fs::symlink_metadata(path.join(MANIFEST_NAME)) {
-        Ok(_) => open_or_create(path, &ShardsArgs::default(), &args.open),
-        // What else hinders it, opening the folder says better.
-        Err(error) if error.kind() != ErrorKind::NotFound && path.exists() => {
-            open_or_create(path, &ShardsArgs::default(), &args.open)
-        }
-        Err(_) => Err(not_a_folder(path)),
-    }
+    find_folder(&args.data)?;
+    open_or_create(&args.data, &ShardsArgs::default(), &args.open)
 }
 
-/// What a folder that is not there, or is none of ours, ends the program with.
-#[must_use]
-pub fn not_a_folder(path: &Path) -> Failure {
-    let what = if path.is_dir() { "is not a data folder" } else { "does not exist" };
-    let message =
-        format!("the data folder {path:?} {what}; `thalweg topic create` and `thalweg streams run` make one");
-    Failure::new(ExitCode::NotFound, message)
+/// Makes sure that `path` looks like a data folder: nothing is made in another one, not even a lock file. One without its
+/// manifest looks like one as long as there is a shard: it is damaged.
+///
+/// # Errors
+/// Exit code 3, if there is none; 2, if it is no folder; 6, if it cannot be looked at.
+pub fn find_folder(path: &Path) -> Result<(), Failure> {
+    let none = |what| {
+        let hint = "`thalweg topic create` and `thalweg streams run` make one";
+        Failure::new(ExitCode::NotFound, format!("the data folder {path:?} {what}; {hint}"))
+    };
+    let hindered = |error: std::io::Error| {
+        Failure::new(ExitCode::Machine, format!("the data folder {path:?} cannot be looked at: {error}"))
+    };
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(none("does not exist")),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => return Err(none("does not exist")),
+        Err(error) => return Err(hindered(error)),
+        Ok(found) if !found.is_dir() => return Err(is_a_file(path)),
+        Ok(_) => {}
+    }
+    match std::fs::symlink_metadata(path.join(MANIFEST_NAME)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        found => return found.map(drop).map_err(hindered),
+    }
+    for shard in (0..SHARDS_MAX).map(ShardId) {
+        match std::fs::read_dir(shard_folder(path, shard)) {
+            Ok(mut names) => {
+                if names.next().is_some() {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(hindered(error)),
+        }
+    }
+    Err(none("is not a data folder"))
+}
+
+fn is_a_file(path: &Path) -> Failure {
+    Failure::new(ExitCode::Usage, format!("the data folder {path:?} is a file, not a folder"))
 }
 
 /// What a folder that could not be locked ends the program with.
@@ -222,7 +249,7 @@ pub fn read_failure(error: &ReadError, path: &Path, partition: &Partition) -> Fa
     };
     if let ReadError::Damaged { segment, position } = error {
         let file = shard_folder(path, partition.shard).join(format!("segment-{:08x}", segment.0));
-        let message = format!("{file:?} is damaged at byte {}: a batch is not what was written", position.0);
+        let message = format!("{file:?} is damaged at byte {}: a batch of it does not read", position.0);
         return Failure::new(code, message);
     }
     Failure::new(code, error.to_string())

@@ -1,12 +1,14 @@
 //! Topologies on an open engine, seen from an ordinary thread.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use thalweg_engine::client::{CommitError, NameStoreError, ShardClient};
-use thalweg_engine::model::ShardId;
+use thalweg_engine::client::{CommitError, NameStoreError, ReadError, ShardClient};
+use thalweg_engine::model::{ShardId, TopicName};
 use thalweg_runtime::{
-    Engine, GlommioRuntime, Reply, ReplySlot, ThreadReceiver, ThreadSender, reply_slot, thread_gateway,
+    Client, Engine, GlommioRuntime, Reply, ReplySlot, ThreadReceiver, ThreadSender, reply_slot,
+    thread_gateway,
 };
 use thalweg_streams::Topology;
 use thalweg_streams::runner::{
@@ -14,7 +16,7 @@ use thalweg_streams::runner::{
 };
 
 use crate::exit::{ExitCode, Failure};
-use crate::session::{catalog_failure, with_causes};
+use crate::session::{catalog_failure, read_failure, with_causes};
 
 /// Questions to one shard's tasks that may wait at once.
 const QUESTIONS_MAX: usize = 16;
@@ -28,6 +30,8 @@ enum Question {
 /// A topology whose tasks run on every shard of an engine.
 pub struct Running {
     shards: Vec<ThreadSender<Question>>,
+    client: Client,
+    path: PathBuf,
 }
 
 /// What all tasks of a topology have done since they were started.
@@ -85,18 +89,34 @@ impl Totals {
     pub fn lacks_space(&self) -> bool {
         self.tasks.iter().any(|task| task.lacks_space)
     }
-
-    /// Why a task has ended by itself, if one has.
-    #[must_use]
-    pub fn failure(&self) -> Option<Failure> {
-        self.tasks.iter().find_map(|task| match &task.state {
-            TaskState::Failed(failure) => Some(task_failure(failure)),
-            _ => None,
-        })
-    }
 }
 
 impl Running {
+    /// Why a task has ended by itself, if one has.
+    #[must_use]
+    pub fn failure(&self, totals: &Totals) -> Option<Failure> {
+        totals.tasks.iter().find_map(|task| match &task.state {
+            TaskState::Failed(failure) => Some(self.damage(failure).unwrap_or_else(|| task_failure(failure))),
+            _ => None,
+        })
+    }
+
+    /// A damaged input, by its file.
+    fn damage(&self, failure: &TaskFailure) -> Option<Failure> {
+        let TaskFailure::Read { topic, partition, source: source @ ReadError::Damaged { .. } } = failure
+        else {
+            return None;
+        };
+        let topic = self.client.topic(&TopicName::new(topic.as_str()).ok()?).ok()??;
+        let Failure { code, message } =
+            read_failure(source, &self.path, topic.partitions.get(*partition as usize)?);
+        let name = &topic.name;
+        let message = format!(
+            "the topology stopped: partition {partition} of topic {name} could not be read: {message}"
+        );
+        Some(Failure::new(code, message))
+    }
+
     /// Starts the tasks of `topology` on every shard of `engine`.
     ///
     /// # Errors
@@ -128,7 +148,11 @@ impl Running {
             }
         }
         shards.sort_by_key(|(shard, _)| *shard);
-        let running = Self { shards: shards.into_iter().map(|(_, sender)| sender).collect() };
+        let running = Self {
+            shards: shards.into_iter().map(|(_, sender)| sender).collect(),
+            client: engine.client(),
+            path: engine.info().path.clone(),
+        };
         match failure {
             None => Ok(running),
             Some(error) => {

@@ -99,7 +99,8 @@ fn a_damaged_batch_takes_none_of_those_before_it_along() {
             let filled = Rc::clone(&filled);
             async move {
                 let segment = list_frames(&runtime, Path::new(FOLDER), Sequence(3), 1);
-                filled.borrow_mut().extend(segment.await.unwrap());
+                let frames = segment.await.unwrap();
+                filled.borrow_mut().extend(frames);
             }
         });
         assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited);

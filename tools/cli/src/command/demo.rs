@@ -8,6 +8,7 @@ use crate::args::DemoArgs;
 use crate::demo::{Corpus, CorpusError, Demo, Report};
 use crate::exit::{ExitCode, Failure};
 use crate::output::print_line;
+use crate::output::say;
 use crate::session;
 use crate::signal::Interrupt;
 
@@ -36,7 +37,12 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
         progress_interval: Duration::from_millis(args.progress_interval_ms),
     };
     let report = match &args.data {
-        Some(data) => count(&demo, data, args, &interrupt)?,
+        Some(data) => count(&demo, data, args, &interrupt).map_err(|failure| match failure.code {
+            ExitCode::Interrupted => {
+                Failure::new(failure.code, format!("{}; start it again to go on", failure.message))
+            }
+            _ => failure,
+        })?,
         None => {
             let folder = TemporaryFolder(PathBuf::from(format!("thalweg-demo-{}", std::process::id())));
             count(&demo, &folder.0, args, &interrupt)?
@@ -63,7 +69,7 @@ impl Drop for TemporaryFolder {
         if let Err(error) = std::fs::remove_dir_all(&self.0)
             && self.0.exists()
         {
-            eprintln!("note: {} could not be removed: {error}", self.0.display());
+            say(&format!("note: {} could not be removed: {error}", self.0.display()));
         }
     }
 }

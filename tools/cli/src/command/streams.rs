@@ -19,7 +19,7 @@ use crate::args::{
 };
 use crate::clock;
 use crate::exit::{ExitCode, Failure};
-use crate::output::{print_json, print_line};
+use crate::output::{print_json, print_line, say};
 use crate::session;
 use crate::signal::Interrupt;
 use crate::topologies::{self, Running, Totals};
@@ -79,7 +79,7 @@ fn describe(args: &StreamsDescribeArgs) -> Result<(), Failure> {
 fn test(args: &StreamsTestArgs) -> Result<(), Failure> {
     let file = read(&args.file)?;
     if file.tests().is_empty() {
-        eprintln!("note: {} contains no tests", args.file.display());
+        say(&format!("note: {} contains no tests", args.file.display()));
     }
     let failures = file.run_tests();
     for failure in &failures {
@@ -145,13 +145,13 @@ fn run_on(
         ..RunnerOptions::default()
     };
     let running = Running::start(engine, topology, options)?;
-    eprintln!("{name} is running; Ctrl-C ends it after a last commit");
+    say(&format!("{name} is running; Ctrl-C ends it after a last commit"));
     let (mut still, mut full) = (0, 0);
     let mut last = running.totals();
     while !interrupt.is_requested() && still < IDLE_LOOKS {
         clock::sleep(LOOK_INTERVAL);
         let totals = running.totals();
-        if let Some(failure) = totals.failure() {
+        if let Some(failure) = running.failure(&totals) {
             return Err(failure);
         }
         if totals.records_failed() > last.records_failed() {
@@ -159,7 +159,7 @@ fn run_on(
         }
         full = if totals.lacks_space() { full + 1 } else { 0 };
         match full {
-            1 => eprintln!("note: no space left for a commit; {name} goes on when there is"),
+            1 => say(&format!("note: no space left for a commit; {name} goes on when there is")),
             FULL_LOOKS_MAX if args.until_idle => {
                 return Err(Failure::new(ExitCode::Machine, format!("no space left for a commit of {name}")));
             }

@@ -210,9 +210,9 @@ impl<'a> Run<'a> {
             }
             progress.show(position);
             if interrupt.is_requested() {
-                return Err(Failure::new(ExitCode::Interrupted, "interrupted; start it again to go on"));
+                return Err(Failure::new(ExitCode::Interrupted, "interrupted"));
             }
-            if let Some(failure) = totals.failure() {
+            if let Some(failure) = self.running.failure(&totals) {
                 return Err(failure);
             }
             if self.loaders.iter().any(JoinHandle::is_finished) && position.source < total {

@@ -34,6 +34,12 @@ fn a_demo_that_is_interrupted_says_so_and_goes_on_when_started_again() {
     running.await_saying("source position");
     let ended = running.interrupt();
     ended.fails(130, &["interrupted; start it again to go on"]);
+    // One in a folder of its own takes it along.
+    let mut running = place.start("demo text --copies 200 --shards 1 --progress-interval-ms 1");
+    running.await_saying("source position");
+    let ended = running.interrupt();
+    assert!(!ended.stderr.contains("start it again"), "{ended:?}");
+    ended.fails(130, &["interrupted"]);
     let report = place.run("demo text --copies 200 --data d --json").json();
     assert_eq!((&report["words"], &report["verified"]), (&json!(200 * 20_000 * 4), &json!(true)));
 }

@@ -296,3 +296,54 @@ fn a_folder_in_use_and_what_is_no_data_folder_are_refused() {
     verify(&place, 0);
     place.run("log inspect --data d --limit 3").fails(2, &["--frames"]);
 }
+
+#[test]
+fn a_segment_that_is_gone_or_damaged_is_told_by_everything_that_reads_it() {
+    let place = Place::new();
+    with_segments(&place);
+    place.write("t.yaml", "topology: t\nsteps: [{from: lines}, {to: copies}]\n");
+    let segment = "d/shard-000/segment-00000000";
+    let told = |code: i32| {
+        place.run("consume lines --data d --max 5").fails(code, &["segment-00000000\" is damaged at byte "]);
+        let stopped = "the topology stopped: partition 0 of topic lines could not be read: ";
+        let run = "streams run t.yaml --until-idle --data d";
+        place
+            .shell(&format!("timeout 60 $T {run}"))
+            .fails(code, &[stopped, "segment-00000000\" is damaged at byte "]);
+    };
+    place.run("topic create copies --data d").succeeds();
+    let sound = std::fs::read(place.path(segment)).unwrap();
+    std::fs::remove_file(place.path(segment)).unwrap();
+    told(5);
+    place.write(segment, &sound);
+    place.patch(segment, |bytes| {
+        let at = bytes.windows(9).position(|window| window == b"line 000 ").unwrap();
+        bytes[at + 20] ^= 4;
+    });
+    told(5);
+    let said = verify(&place, 5);
+    let part = &said["shards"][0]["damages"][0]["loss"]["parts"][0];
+    assert_eq!((&part["topic"], &part["topic_partition"]), (&json!("lines"), &json!(0)), "{said}");
+    let text = place.run("log verify --data d");
+    assert!(text.text().contains(" is partition 0 of topic lines\n"), "{text:?}");
+}
+
+#[test]
+fn a_superblock_with_an_impossible_position_is_damage() {
+    for position in [1u32, 4095, 0x8000_0000] {
+        let place = Place::with_topic("lines", 1);
+        place.pipe(b"one\n", "produce lines --data d").succeeds();
+        place.patch("d/shard-000/superblock", |bytes| {
+            for block in bytes.chunks_mut(BLOCK) {
+                block[84..88].copy_from_slice(&position.to_le_bytes());
+                let mut hasher = crc32fast::Hasher::new();
+                hasher.update(&block[16..24]);
+                hasher.update(&block[..124]);
+                block[124..128].copy_from_slice(&hasher.finalize().to_le_bytes());
+            }
+        });
+        assert_eq!(is_named(&place, "d/shard-000/superblock", 0), json!({"kind": "log"}));
+        place.run("log inspect --data d").succeeds();
+        place.run("topic list --data d").fails(5, &["superblock\" is damaged at byte 0: "]);
+    }
+}

@@ -200,3 +200,42 @@ fn what_a_disk_refuses_is_said_once() {
     assert_eq!(refused.stderr.matches("opened").count(), 1, "{}", refused.stderr);
     assert_eq!(refused.stderr.matches("os error").count(), 1, "{}", refused.stderr);
 }
+
+#[test]
+fn a_folder_that_cannot_be_looked_at_lacks_permission_and_a_file_is_no_folder() {
+    let place = Place::with_topic("lines", 1);
+    place.write("file", b"x");
+    let commands = ["log verify", "log inspect", "log format", "topic list", "consume lines"];
+    for command in commands {
+        place.run(&format!("{command} --data file")).fails(2, &["\"file\" is a file, not a folder"]);
+        place.run(&format!("{command} --data file/d")).fails(3, &["\"file/d\" does not exist"]);
+    }
+    // Root may look anywhere: then as somebody else, if that is allowed here.
+    let is_root = place.shell("test $(id -u) = 0").code == 0;
+    let as_other = if is_root { "setpriv --reuid 65534 --clear-groups " } else { "" };
+    place.shell("chmod 000 d").succeeds();
+    if place.shell(&format!("{as_other}true && ! {as_other}ls d")).code == 0
+        && place.shell(&format!("{as_other}$T --version")).code == 0
+    {
+        for command in commands {
+            place
+                .shell(&format!("{as_other}$T {command} --data d"))
+                .fails(6, &["\"d\" cannot be looked at: "]);
+        }
+    }
+    place.shell("chmod 755 d").succeeds();
+}
+
+#[test]
+fn what_cannot_be_said_on_standard_error_ends_nothing() {
+    let place = Place::with_topic("lines", 1);
+    let codes = [
+        ("topic list --data none", 3),
+        ("consume lines --from 7 --data d", 0),
+        ("topic describe x --data d", 3),
+    ];
+    for (command, code) in codes {
+        let ended = place.shell(&format!("$T {command} 2>/dev/full"));
+        assert_eq!((ended.code, ended.stdout.as_slice()), (code, &b""[..]), "{command}");
+    }
+}

@@ -1,5 +1,6 @@
 //! What `thalweg log` found, as JSON.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -9,6 +10,10 @@ use thalweg_engine::log::inspect::{
     CheckpointView, Finding, Findings, FooterView, FrameView, LogEnd, LogView, Loss, LostPart, SegmentUse,
     SegmentView, SuperblockView, Tail,
 };
+use thalweg_engine::model::{PartitionId, TopicName};
+
+/// Of which topic a partition is, and which one of it.
+type Names = BTreeMap<PartitionId, (TopicName, usize)>;
 
 /// A path; what of it is not UTF-8 is replaced.
 pub(super) fn path(path: &Path) -> Value {
@@ -17,7 +22,7 @@ pub(super) fn path(path: &Path) -> Value {
 
 pub(super) fn folder_view(view: &FolderView, frames: &[Vec<FrameView>]) -> Value {
     let shards = view.shards.iter().enumerate().map(|(index, shard)| {
-        let mut object = log_view(&shard.log);
+        let mut object = log_view(&shard.log, &view.partitions);
         object["shard"] = shard.shard.0.into();
         if let Some(frames) = frames.get(index) {
             object["frames"] = frames.iter().map(frame).collect();
@@ -42,7 +47,7 @@ pub(super) fn folder_check(check: &FolderCheck) -> Value {
                 "payload_bytes": checked.payload_bytes, "footers": checked.footers,
             },
         });
-        add_findings(&mut object, &view.findings);
+        add_findings(&mut object, &view.findings, &check.partitions);
         object
     });
     let mut object = json!({
@@ -57,43 +62,49 @@ fn add_manifest(object: &mut Value, manifest: Option<&Folder>, damages: &[Findin
         "id": manifest.map(|folder| format!("{:016x}", folder.id.0)),
         "shards": manifest.map(|folder| folder.shards),
         "complete": manifest.map(|folder| folder.complete),
-        "damages": damages.iter().map(damage).collect::<Value>(),
+        "damages": damages.iter().map(|finding| damage(finding, &Names::new())).collect::<Value>(),
     });
 }
 
-fn add_findings(object: &mut Value, findings: &Findings) {
-    object["damages"] = findings.list().iter().map(damage).collect();
+fn add_findings(object: &mut Value, findings: &Findings, names: &Names) {
+    object["damages"] = findings.list().iter().map(|finding| damage(finding, names)).collect();
     object["damage_count"] = findings.count().into();
 }
 
-fn damage(finding: &Finding) -> Value {
+fn damage(finding: &Finding, names: &Names) -> Value {
     json!({
         "file": path(&finding.file), "position": finding.position, "what": finding.what,
-        "loss": loss(&finding.loss),
+        "loss": loss(&finding.loss, names),
     })
 }
 
-fn loss(loss: &Loss) -> Value {
+fn loss(loss: &Loss, names: &Names) -> Value {
     match loss {
         Loss::Nothing => json!({"kind": "nothing"}),
         Loss::Parts { parts, more } => {
-            json!({"kind": "batches", "parts": parts.iter().map(part).collect::<Value>(), "more": more})
+            json!({"kind": "batches", "parts": parts.iter().map(|lost| part(lost, names)).collect::<Value>(), "more": more})
         }
         Loss::FramesFrom(first) => json!({"kind": "frames", "from": first.0}),
         Loss::Log => json!({"kind": "log"}),
     }
 }
 
-/// `from` and `to`: the first and behind the last.
-fn part(part: &LostPart) -> Value {
+/// `from` and `to`: the first and behind the last. The topic, where the catalog tells it.
+fn part(part: &LostPart, names: &Names) -> Value {
     let (from, to) = (part.from.0, part.to.0);
     match part.stream.outbox_target() {
         Some(target) => json!({"outbox_to_shard": target.0, "from": from, "to": to}),
-        None => json!({"partition": part.stream.0, "from": from, "to": to}),
+        None => {
+            let mut object = json!({"partition": part.stream.0, "from": from, "to": to});
+            if let Some((topic, index)) = names.get(&PartitionId(part.stream.0)) {
+                (object["topic"], object["topic_partition"]) = (topic.as_str().into(), (*index).into());
+            }
+            object
+        }
     }
 }
 
-fn log_view(view: &LogView) -> Value {
+fn log_view(view: &LogView, names: &Names) -> Value {
     let mut object = json!({
         "folder": path(&view.folder),
         "log": view.superblock.map(|superblock| format!("{:016x}", superblock.newest.log.0)),
@@ -103,7 +114,7 @@ fn log_view(view: &LogView) -> Value {
         "end": view.end.as_ref().map(end),
         "live_bytes": view.live_bytes,
     });
-    add_findings(&mut object, &view.findings);
+    add_findings(&mut object, &view.findings, names);
     object
 }
 

@@ -4,18 +4,18 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use thalweg_engine::folder::{
-    FORMAT_VERSION, FolderCheck, FolderError, FolderInspectError, FolderView, MANIFEST_NAME, folder_format,
-    inspect_folder, shard_folder, verify_folder,
+    FORMAT_VERSION, FolderCheck, FolderError, FolderInspectError, FolderView, folder_format, inspect_folder,
+    verify_folder,
 };
 use thalweg_engine::log::inspect::{FrameView, InspectError, list_frames};
-use thalweg_engine::model::{Sequence, ShardId};
+use thalweg_engine::model::Sequence;
 use thalweg_runtime::{FolderLock, GlommioRuntime, LockError, RuntimeOptions, start};
 
 use super::{json, text};
 use crate::args::{LogArgs, LogCommand, LogFolderArgs, LogInspectArgs};
 use crate::exit::{ExitCode, Failure};
 use crate::output::{print_json, print_line};
-use crate::session::{lock_code, not_a_folder, with_causes};
+use crate::session::{find_folder, lock_code, with_causes};
 
 /// Does what `args` say.
 ///
@@ -113,12 +113,9 @@ where
     Ok(output)
 }
 
-/// The folder, if it looks like a data folder: nothing is made in another one, not even a lock file.
+/// The folder, if it looks like a data folder.
 fn existing_folder(path: &Path) -> Result<PathBuf, Failure> {
-    let first = shard_folder(path, ShardId(0));
-    if !path.join(MANIFEST_NAME).exists() && !first.is_dir() {
-        return Err(not_a_folder(path));
-    }
+    find_folder(path)?;
     path.canonicalize().map_err(|error| Failure::new(ExitCode::Machine, format!("{path:?}: {error}")))
 }
 

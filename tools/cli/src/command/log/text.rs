@@ -1,10 +1,13 @@
 //! What `thalweg log` found, for people.
 
+use std::collections::BTreeSet;
+
 use thalweg_engine::folder::{Folder, FolderCheck, FolderView, ShardCheck};
 use thalweg_engine::log::format::Superblock;
 use thalweg_engine::log::inspect::{
-    Finding, Findings, FooterView, FrameView, LogEnd, LogView, SegmentView, Tail,
+    Finding, Findings, FooterView, FrameView, LogEnd, LogView, Loss, SegmentView, Tail,
 };
+use thalweg_engine::model::PartitionId;
 
 use super::json::state_name;
 use crate::exit::Failure;
@@ -27,6 +30,23 @@ pub(super) fn folder_check(check: &FolderCheck) -> Result<(), Failure> {
     check.manifest_damages.iter().try_for_each(damage)?;
     for shard in &check.shards {
         shard_check(shard)?;
+        names(check, shard)?;
+    }
+    Ok(())
+}
+
+/// Says of which topics the partitions are that lost something.
+fn names(check: &FolderCheck, shard: &ShardCheck) -> Result<(), Failure> {
+    let mut lost = BTreeSet::new();
+    for finding in shard.log.view.findings.list() {
+        if let Loss::Parts { parts, .. } = &finding.loss {
+            lost.extend(parts.iter().map(|part| PartitionId(part.stream.0)));
+        }
+    }
+    for partition in lost {
+        if let Some((topic, index)) = check.partitions.get(&partition) {
+            print_line(&format!("  partition {partition} is partition {index} of topic {topic}"))?;
+        }
     }
     Ok(())
 }
