@@ -66,6 +66,14 @@ impl ShardOpening {
         self.opened.set(self.opened.get() + 1);
         if self.opened.get() == self.shards {
             folder.complete(runtime).await.map_err(|error| error.to_string())?;
+            self.folder.replace(Some(folder.clone()));
+        }
+        // As with an engine, nobody uses a shard of a new folder before all of them are there and that is written down.
+        while !self.folder.borrow().as_ref().is_some_and(|folder| folder.complete) {
+            if runtime.is_halted() {
+                return Err("another shard was not opened".to_owned());
+            }
+            runtime.sleep(Duration::from_micros(100)).await;
         }
         Ok(shard)
     }
