@@ -10,9 +10,7 @@ use super::{Finding, Findings, Loss};
 use crate::io::Runtime;
 use crate::log::StateMachine;
 use crate::log::checkpoint::read_checkpoint;
-use crate::log::index::SegmentClass;
-use crate::log::recover::{Expected, KnownStart, replay, segments_in};
-use crate::model::Incarnation;
+use crate::log::recover::{Expected, replay, segments_in};
 
 /// Builds `state` over the log in `folder`, which nobody may have open, as a start would: from the checkpoint in force and
 /// the whole frames behind it. A log that was not made, or whose superblock does not read, leaves it as it is.
@@ -36,14 +34,7 @@ pub(crate) async fn restore_state<R: Runtime>(
     if !index.segments().contains_key(&superblock.replay.segment) {
         return Ok(None);
     }
-    let expected = Expected {
-        log: superblock.log,
-        at: superblock.replay,
-        incarnation: Incarnation(0),
-        start: KnownStart::of(&superblock),
-        segment_size: superblock.segment_size,
-        class: SegmentClass::Journal,
-    };
+    let expected = Expected::behind(&superblock);
     match replay(runtime, folder, expected, &mut index, state).await {
         Ok(_) => Ok(None),
         Err(error) => finding_of(error, Loss::Log).map(Some),

@@ -12,10 +12,10 @@ use crate::limits::BLOCK_SIZE;
 use crate::log::checkpoint::{SUPERBLOCK_NAME, checkpoint_path, read_checkpoint};
 use crate::log::format::{CheckpointHeader, Superblock};
 use crate::log::index::{Index, SegmentClass, SegmentState};
-use crate::log::recover::{Expected, KnownStart, Refusal, Replayed, find_evidence, replay, segments_in};
+use crate::log::recover::{Expected, Refusal, Replayed, find_evidence, replay, segments_in};
 use crate::log::segment::segment_path;
 use crate::log::{CommittedFrame, LogHome, RestoreError, StateMachine};
-use crate::model::{Incarnation, LogId, SegmentId, Sequence};
+use crate::model::{LogId, SegmentId, Sequence};
 
 /// A log as a start would find it.
 pub(super) struct Survey {
@@ -115,14 +115,8 @@ impl Survey {
         from: &Superblock,
         mut index: Index,
     ) -> Result<(), InspectError> {
-        let expected = Expected {
-            log: superblock.newest.log,
-            at: from.replay,
-            incarnation: Incarnation(0),
-            start: KnownStart::of(&superblock.newest),
-            segment_size: superblock.newest.segment_size,
-            class: SegmentClass::Journal,
-        };
+        // From an older checkpoint too, what the newest block knows of the last start counts.
+        let expected = Expected { at: from.replay, ..Expected::behind(&superblock.newest) };
         let state = RefCell::new(Unread);
         match replay(runtime, &self.folder, expected, &mut index, &state).await {
             Ok(replayed) => self.judge(runtime, superblock, &index, &replayed).await?,

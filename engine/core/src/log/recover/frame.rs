@@ -22,6 +22,20 @@ pub(in crate::log) struct Expected {
     pub(in crate::log) class: SegmentClass,
 }
 
+impl Expected {
+    /// The first frame behind the checkpoint that `superblock` names.
+    pub(in crate::log) fn behind(superblock: &Superblock) -> Self {
+        Self {
+            log: superblock.log,
+            at: superblock.replay,
+            incarnation: Incarnation(0),
+            start: KnownStart::of(superblock),
+            segment_size: superblock.segment_size,
+            class: SegmentClass::Journal,
+        }
+    }
+}
+
 /// The newest start that the superblock knows; by default none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::log) struct KnownStart {

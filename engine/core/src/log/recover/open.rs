@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::create::{check_nothing_lost, create};
 use super::evidence::find_evidence;
-use super::frame::{Expected, KnownStart, Refusal};
+use super::frame::{Expected, Refusal};
 use super::replay::{Replayed, replay};
 use crate::io::{Buffer, DiskError, File, FileKind, OpenMode, Runtime};
 use crate::limits::{BLOCK_SIZE, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, SEGMENTS_FREE_AT_FIRST};
@@ -15,7 +15,7 @@ use crate::log::checkpoint::{
     CheckpointRequests, CheckpointRoom, SUPERBLOCK_NAME, SuperblockFile, checkpoint_room, read_checkpoint,
 };
 use crate::log::format::{LogOwner, Superblock, SuperblockChoice, choose_superblock};
-use crate::log::index::{Index, SegmentClass};
+use crate::log::index::Index;
 use crate::log::read::{FooterCache, TailCache};
 use crate::log::segment::{FreeSegment, Segment, make_sure, parse_segment_name, segment_path};
 use crate::log::shared::{Progress, Shared};
@@ -46,14 +46,7 @@ pub(in crate::log) async fn open<R: Runtime, S: StateMachine + 'static>(
     let found = open_superblock(&runtime, folder, &options, &listed, &mut report).await?;
     let restored = read_checkpoint(&runtime, folder, &found.newest, &state).await;
     let mut index = restored.map_err(|error| found.blame(folder, error))?;
-    let expected = Expected {
-        log: found.newest.log,
-        at: found.newest.replay,
-        incarnation: Incarnation(0),
-        start: KnownStart::of(&found.newest),
-        segment_size: found.newest.segment_size,
-        class: SegmentClass::Journal,
-    };
+    let expected = Expected::behind(&found.newest);
     if !index.segments().contains_key(&expected.at.segment) {
         let what = "the checkpoint does not know the segment in which the log goes on";
         return Err(damaged(&folder.join(SUPERBLOCK_NAME), 0, Sequence(0), what.to_owned()));
