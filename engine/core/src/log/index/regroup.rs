@@ -15,6 +15,14 @@ pub(super) fn payload_of(entry: &Entry, bytes: &[u8]) -> RegroupV1 {
     read_regroup(payload).expect("the payload was checked when the frame was read")
 }
 
+/// What stays of stream `id`: rests are sorted by stream.
+fn rests_of(regroup: &RegroupV1, id: StreamId) -> &[StoreRestV1] {
+    let rests = &regroup.rests;
+    let first = rests.partition_point(|rest| rest.stream < id.0);
+    let count = rests[first..].partition_point(|rest| rest.stream == id.0);
+    &rests[first..first + count]
+}
+
 impl Index {
     /// Takes in a store segment. What died since it was planned is not taken over.
     pub(super) fn regroup(&mut self, regroup: &RegroupV1) {
@@ -25,8 +33,8 @@ impl Index {
             let id = StreamId(parts[0].stream);
             // Of a stream that was deleted meanwhile nothing is left anywhere.
             if self.streams.contains_key(&id) {
-                let gone = self.let_go(id, regroup);
-                live += self.take_over(id, segment, parts, &gone);
+                let copied = self.let_go(id, regroup, rests_of(regroup, id));
+                live += self.take_over(id, segment, parts, &copied);
             }
         }
         self.live += live;
@@ -44,7 +52,7 @@ impl Index {
     }
 
     /// Takes what was copied of stream `id` off the segments that it was copied from; returns which offsets that were.
-    fn let_go(&mut self, id: StreamId, regroup: &RegroupV1) -> Vec<Range<u64>> {
+    fn let_go(&mut self, id: StreamId, regroup: &RegroupV1, rests: &[StoreRestV1]) -> Vec<Range<u64>> {
         let mut copied = Vec::new();
         let stream = self.streams.get_mut(&id).expect("the caller looked it up");
         for mut root in std::mem::take(&mut stream.roots) {
@@ -55,10 +63,8 @@ impl Index {
                 continue;
             }
             let offsets = root.base..root.end;
-            let is_rest = |rest: &&StoreRestV1| {
-                rest.stream == id.0 && rest.segment == source.0 && offsets.contains(&rest.base)
-            };
-            let rest = regroup.rests.iter().find(is_rest);
+            let is_rest = |rest: &&StoreRestV1| rest.segment == source.0 && offsets.contains(&rest.base);
+            let rest = rests.iter().find(is_rest);
             let gone = root.bytes.saturating_sub(rest.map_or(0, |rest| rest.bytes));
             copied.push(root.base..rest.map_or(root.end, |rest| rest.base));
             self.live -= gone;
