@@ -72,7 +72,7 @@ pub enum ReadError {
     Closed,
 }
 
-/// Why a slice of a checkpoint could not be restored.
+/// Why a slice of a checkpoint, or a frame behind it, could not be taken in.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum RestoreError {
     /// The slice is of a type that this program does not know.
@@ -82,6 +82,20 @@ pub enum RestoreError {
         kind: u16,
         /// Version in the envelope.
         version: u16,
+    },
+    /// An entry of a frame is of a kind that this program does not know.
+    #[error("an entry of unknown kind {kind}: a newer version of the program wrote it")]
+    UnknownEntry {
+        /// Number of the kind.
+        kind: u16,
+    },
+    /// An entry of a frame that has its checksum does not read.
+    #[error("an entry of kind {kind} does not read: {what}; another version of the program wrote it")]
+    UnreadEntry {
+        /// Number of the kind.
+        kind: u16,
+        /// What does not fit.
+        what: String,
     },
     /// The slice does not read as an archive.
     #[error("slice does not read")]
@@ -169,10 +183,10 @@ pub enum OpenError {
         /// Whose log belongs there.
         expected: LogOwner,
     },
-    /// A slice of the checkpoint was refused by the state that it belongs to.
+    /// A slice of the checkpoint, or a frame behind it, was refused by the state that it belongs to.
     #[error("{file:?} at byte {position} does not restore")]
     Restore {
-        /// Checkpoint file.
+        /// Checkpoint file, or segment.
         file: PathBuf,
         /// Where in the file.
         position: u64,

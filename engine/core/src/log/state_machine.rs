@@ -79,6 +79,16 @@ impl<'a> CommittedFrame<'a> {
 /// [`CHECKPOINT_SIZE_MIN`](crate::limits::CHECKPOINT_SIZE_MIN). State that grows faster may find no room for its
 /// checkpoint on a full disk.
 pub trait StateMachine {
+    /// Whether a whole frame that a start found can be taken in: asked before index and state take it.
+    ///
+    /// # Errors
+    /// [`RestoreError`], if an entry says what this program does not know: the log is then not opened, and stays as
+    /// it is. Without an answer of its own, a state knows all.
+    fn check(&self, frame: &CommittedFrame<'_>) -> Result<(), RestoreError> {
+        let _ = frame;
+        Ok(())
+    }
+
     /// Takes in one frame: in sequence order, exactly once each; at a start those behind the checkpoint.
     fn apply(&mut self, frame: &CommittedFrame<'_>);
 

@@ -193,8 +193,7 @@ impl<R: Runtime> ShardState<R> {
     }
 
     fn apply_entry(&mut self, entry: &Entry, frame: &CommittedFrame<'_>) {
-        // A kind of a later version says nothing about what this one keeps.
-        let Some(kind) = entry.known_kind() else { return };
+        let kind = entry.known_kind().expect("a start refuses kinds that it does not know");
         match kind {
             EntryKind::Batch => self.apply_batch(entry, frame.is_recovering()),
             EntryKind::Clock => self.apply_clock(entry),
@@ -332,7 +331,33 @@ impl<R: Runtime> ShardState<R> {
     }
 }
 
+/// Whether an entry that a start found is of this program's time.
+fn check_entry(entry: &Entry, payload: &[u8]) -> Result<(), RestoreError> {
+    let Some(kind) = entry.known_kind() else { return Err(RestoreError::UnknownEntry { kind: entry.kind }) };
+    let checked = match kind {
+        EntryKind::CatalogChange => CatalogChange::decode(payload).map(drop).map_err(in_words),
+        EntryKind::StoreDelta => BatchView::parse_trusted(payload).map(drop).map_err(in_words),
+        _ => Ok(()),
+    };
+    checked.map_err(|what| RestoreError::UnreadEntry { kind: entry.kind, what })
+}
+
+/// An error and its causes.
+fn in_words(error: impl std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
 impl<R: Runtime> StateMachine for ShardState<R> {
+    fn check(&self, frame: &CommittedFrame<'_>) -> Result<(), RestoreError> {
+        frame.entries().iter().try_for_each(|entry| check_entry(entry, frame.payload(entry)))
+    }
+
     fn apply(&mut self, frame: &CommittedFrame<'_>) {
         for entry in frame.entries() {
             self.apply_entry(entry, frame);

@@ -35,7 +35,7 @@ pub(super) fn finding_of(error: OpenError, loss: Loss) -> Result<Finding, Inspec
     match error {
         OpenError::Damaged { file, position, what, .. } => Ok(Finding { file, position, what, loss }),
         OpenError::Restore { file, position, source } => {
-            Ok(Finding { file, position, what: format!("a slice does not restore: {source}"), loss })
+            Ok(Finding { file, position, what: format!("it does not restore: {source}"), loss })
         }
         OpenError::Lost { folder } => {
             let (file, what) = (folder.join(SUPERBLOCK_NAME), "a log that was made is missing".to_owned());

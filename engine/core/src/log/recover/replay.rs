@@ -53,9 +53,15 @@ pub(in crate::log) async fn replay<R: Runtime>(
                 Ok(header) => header,
                 Err(refusal) => break Some(refusal),
             };
-            let frame = reader.bytes(header.position.0, header.length as usize).await?;
-            let applied = index.apply(&header, &entries, frame);
-            state.borrow_mut().apply(&CommittedFrame::new(&header, &entries, frame, true));
+            let bytes_of_frame = reader.bytes(header.position.0, header.length as usize).await?;
+            let frame = CommittedFrame::new(&header, &entries, bytes_of_frame, true);
+            state.borrow().check(&frame).map_err(|source| OpenError::Restore {
+                file: segment_path(folder, header.segment),
+                position: u64::from(header.position.0),
+                source,
+            })?;
+            let applied = index.apply(&header, &entries, bytes_of_frame);
+            state.borrow_mut().apply(&frame);
             frames += 1;
             bytes += u64::from(header.length);
             growth += growth_of_all(&entries);
