@@ -34,6 +34,7 @@ pub fn run(arguments: &Thalweg) -> Result<(), Failure> {
         Command::Produce(args) => command::produce::run(args),
         Command::Consume(args) => command::consume::run(args),
         Command::Log(args) => command::log::run(args),
+        Command::Device(args) => command::device::run(args),
         Command::Completions(args) => command::completions::run(args),
     }
 }

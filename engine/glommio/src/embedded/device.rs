@@ -29,6 +29,23 @@ pub struct Device {
     pub notes: Vec<String>,
 }
 
+impl Device {
+    /// What was last measured of the device under the data folder `folder`, if it still lies where it did then.
+    #[must_use]
+    pub fn last_probe(folder: &Path) -> Option<ProbeReport> {
+        let place = Place::of(folder).ok()?;
+        read(folder).filter(|report| report.place == place)
+    }
+
+    /// Keeps what was measured of the device under a data folder: its next start goes by it.
+    ///
+    /// # Errors
+    /// The operating system's; what was kept before stays.
+    pub fn keep_probe(folder: &Path, report: &ProbeReport) -> io::Result<()> {
+        write(folder, report)
+    }
+}
+
 /// Learns about the device of `folder`: from the last measurement if the folder is still where it was then,
 /// else by measuring, if `measure`. Blocks this thread for about two seconds when it measures.
 pub(super) fn learn(

@@ -2,6 +2,7 @@
 
 mod data;
 mod demo;
+mod device;
 mod log;
 mod records;
 mod root;
@@ -11,6 +12,7 @@ mod units;
 
 pub use data::{DataArgs, NewDataArgs, OpenArgs, ShardsArgs};
 pub use demo::DemoArgs;
+pub use device::{DeviceArgs, DeviceCommand, DeviceProbeArgs};
 pub use log::{LogArgs, LogCommand, LogFolderArgs, LogInspectArgs};
 pub use records::{ConsumeArgs, Format, LineFormat, ProduceArgs, Start};
 pub use root::{Command, CompletionsArgs, Thalweg};

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{ConsumeArgs, DemoArgs, LogArgs, ProduceArgs, StreamsArgs, TopicArgs};
+use super::{ConsumeArgs, DemoArgs, DeviceArgs, LogArgs, ProduceArgs, StreamsArgs, TopicArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -50,6 +50,8 @@ pub enum Command {
     Consume(ConsumeArgs),
     /// Look at the files of a data folder, and check them.
     Log(LogArgs),
+    /// Measure the device under a folder.
+    Device(DeviceArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }

@@ -2,6 +2,7 @@
 
 mod common;
 mod demo;
+mod device;
 mod log;
 mod machine;
 mod readme;
