@@ -9,6 +9,8 @@ use crate::bed::EngineArgs;
 use crate::floor::FloorArgs;
 use crate::hop::HopArgs;
 use crate::latency::LatencyArgs;
+use crate::partitions::PartitionsArgs;
+use crate::read_back::ReadBackArgs;
 use crate::restart::{ChildArgs, RestartArgs};
 use crate::session::ROUNDS_MIN;
 use crate::word_count::WordCountArgs;
@@ -63,6 +65,10 @@ pub(crate) enum Scenario {
     Restart(RestartArgs),
     /// Word count from a topic to a topic, durable and exactly once, beside the same counting in memory
     WordCount(WordCountArgs),
+    /// The same load on one partition and on a thousand, and the first fill of a log
+    Partitions(PartitionsArgs),
+    /// One partition of many read back, before and after its batches were moved together, beside a file of its own
+    ReadBack(ReadBackArgs),
     /// All of the above, one after the other, as one run
     All(AllArgs),
     /// What the restart scenario starts and kills

@@ -17,6 +17,8 @@
 //! | `bed` | an engine to measure, and what is done on it |
 //! | `append` | throughput of durable appends, of the floor |
 //! | `latency` | one small durable append at a time, beside one flushed write |
+//! | `partitions` | the same load on one partition and on many; the first fill of a log |
+//! | `read_back` | one partition of many, before and after its batches were moved together |
 //! | `restart` | from `exec` to the first read and append, after a kill |
 //! | `word_count` | from a topic to a topic, beside the same counting in memory |
 #![forbid(unsafe_code)]
@@ -30,6 +32,8 @@ mod hop;
 mod latency;
 mod machine;
 pub mod measure;
+mod partitions;
+mod read_back;
 mod restart;
 mod run;
 mod scratch;

@@ -13,7 +13,7 @@ use crate::machine::{Machine, revision};
 use crate::measure::unix_seconds;
 use crate::scratch::Scratch;
 use crate::session::{Effort, Session};
-use crate::{append, floor, hop, latency, restart, word_count};
+use crate::{append, floor, hop, latency, partitions, read_back, restart, word_count};
 
 /// Where runs are written down, from the sources of this package.
 const HISTORY: &str = "latency/history.jsonl";
@@ -82,6 +82,8 @@ fn run_scenario(session: &mut Session, scenario: &Scenario) -> Result<()> {
         Scenario::Latency(args) => latency::run(session, args),
         Scenario::Restart(args) => restart::run(session, args),
         Scenario::WordCount(args) => word_count::run(session, args),
+        Scenario::Partitions(args) => partitions::run(session, args),
+        Scenario::ReadBack(args) => read_back::run(session, args),
         Scenario::All(args) => run_all(session, args),
         Scenario::RestartChild(_) => unreachable!("a child is not a session"),
     }
@@ -90,7 +92,11 @@ fn run_scenario(session: &mut Session, scenario: &Scenario) -> Result<()> {
 fn run_all(session: &mut Session, args: &AllArgs) -> Result<()> {
     let mut restart_args = restart::RestartArgs::default();
     let mut word_count_args = word_count::WordCountArgs::default();
+    let (mut partitions_args, mut read_back_args) =
+        (partitions::PartitionsArgs::default(), read_back::ReadBackArgs::default());
     if args.quick {
+        (partitions_args, read_back_args) =
+            (partitions::PartitionsArgs::quick(), read_back::ReadBackArgs::quick());
         restart_args.size /= 10;
         word_count_args.copies /= 10;
     }
@@ -98,6 +104,8 @@ fn run_all(session: &mut Session, args: &AllArgs) -> Result<()> {
     hop::run(session, &hop::HopArgs::default())?;
     append::run(session, &append::AppendArgs::default())?;
     latency::run(session, &latency::LatencyArgs::default())?;
+    partitions::run(session, &partitions_args)?;
+    read_back::run(session, &read_back_args)?;
     restart::run(session, &restart_args)?;
     word_count::run(session, &word_count_args)
 }
