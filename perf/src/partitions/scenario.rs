@@ -12,8 +12,7 @@ use thalweg_engine::model::{PartitionId, TopicName};
 use thalweg_runtime::Engine;
 
 use super::fill::FirstFill;
-use super::open_loop::{OpenTurn, Rate, append_at_rate};
-use crate::bed::{batch_of_size, describe, on_shard, open, verdict};
+use crate::bed::{OpenTurn, Rate, append_at_rate, batch_of_size, describe, on_shard, open, verdict};
 use crate::measure::{Latencies, Ratio, Series, Unit};
 use crate::session::Session;
 

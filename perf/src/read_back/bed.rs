@@ -26,7 +26,7 @@ const RECORD_SIZE: usize = 1 << 10;
 const WRITERS: usize = 32;
 
 /// Bytes of one read, of a partition and of a file.
-const READ_SIZE: usize = 1 << 20;
+pub(super) const READ_SIZE: usize = 1 << 20;
 
 /// How often to look whether batches are still being moved, and how long nothing may have been until it is over.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -190,7 +190,7 @@ async fn read_from<R: Runtime>(
     Ok(turn)
 }
 
-fn size_of<R: Runtime>(batch: &FetchedBatch<R>) -> usize {
+pub(super) fn size_of<R: Runtime>(batch: &FetchedBatch<R>) -> usize {
     match batch {
         FetchedBatch::Local(batch) => batch.bytes.len(),
         FetchedBatch::Remote(batch) => batch.bytes.len(),

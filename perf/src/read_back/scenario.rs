@@ -8,6 +8,7 @@ use thalweg_engine::limits::SEGMENT_SIZE_DEFAULT;
 use thalweg_engine::log::LogOptions;
 
 use super::bed::{BATCH_SIZE, Bed, OwnFile};
+use super::beside;
 use crate::bed::{describe, verdict};
 use crate::floor::Turn;
 use crate::measure::{Ratio, Series, Stopwatch, Unit, cpu_seconds};
@@ -118,6 +119,7 @@ pub(crate) fn run(session: &mut Session, args: &ReadBackArgs) -> Result<()> {
     let after = measure(session, &bed, &file, args.partitions)?;
     after.report(session, "moved together", "regrouped");
     measure_tail(session, &bed)?;
+    beside::measure(session, &bed)?;
     bed.engine.close().context("the engine could not be closed")?;
     let ratio = after.ratio().median();
     verdict(

@@ -15,9 +15,9 @@ const UNDER_WAY_MAX: usize = 20_000;
 
 /// Appends per second, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
-    pub(super) per_second: u64,
-    pub(super) duration: Duration,
+pub(crate) struct Rate {
+    pub(crate) per_second: u64,
+    pub(crate) duration: Duration,
 }
 
 impl Rate {
@@ -29,11 +29,11 @@ impl Rate {
 
 /// What a turn came to.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OpenTurn {
+pub(crate) struct OpenTurn {
     /// Latencies count from the moment at which an append was meant to begin.
-    pub(super) turn: Turn,
+    pub(crate) turn: Turn,
     /// There were ever so many appends under way that the rest was left out.
-    pub(super) overrun: bool,
+    pub(crate) overrun: bool,
 }
 
 #[derive(Default)]
@@ -47,7 +47,7 @@ struct Shared {
 ///
 /// # Errors
 /// The first append's that failed.
-pub(super) async fn append_at_rate<R: Runtime>(
+pub(crate) async fn append_at_rate<R: Runtime>(
     client: &ShardClient<R>,
     partitions: &[PartitionId],
     batch: Rc<Vec<u8>>,
