@@ -164,6 +164,20 @@ pub const TAIL_CACHE_SIZE_DEFAULT: usize = 64 << 20;
 /// Largest read from a segment that serves several batches at once. Bytes.
 pub const READ_SIZE_MAX: usize = 1 << 20;
 
+/// Memory for what is read ahead, unless configured otherwise. Bytes.
+pub const READ_AHEAD_BYTES_DEFAULT: usize = 16 << 20;
+
+/// Bytes that are read ahead for one reader at a time, at most; and below which it is not worth it.
+pub const READ_AHEAD_SIZE: usize = 1 << 20;
+/// See [`READ_AHEAD_SIZE`].
+pub const READ_AHEAD_SIZE_MIN: usize = 64 << 10;
+
+/// Readers for whom something is being read ahead at once.
+pub const READ_AHEADS_MAX: usize = 4;
+
+/// Readers that are remembered, to notice that one goes on where it ended.
+pub const READERS_FOLLOWED_MAX: usize = 64;
+
 /// Bytes between two batches that are read along rather than with a read of their own.
 pub const READ_GAP_MAX: u32 = 64 << 10;
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::format::LogOwner;
 use crate::limits::{
-    BLOCK_SIZE, CHECKPOINT_INTERVAL_DEFAULT, FRAME_SIZE_MAX, FRAME_SIZE_TARGET, REGROUP_AGE_DEFAULT,
-    REGROUP_SHARE_DEFAULT, RUN_SIZE_MIN_DEFAULT, SEGMENT_POOL_DEFAULT, SEGMENT_SIZE_DEFAULT,
-    SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, TAIL_CACHE_SIZE_DEFAULT, WRITES_IN_FLIGHT_DEFAULT,
-    WRITES_IN_FLIGHT_MAX,
+    BLOCK_SIZE, CHECKPOINT_INTERVAL_DEFAULT, FRAME_SIZE_MAX, FRAME_SIZE_TARGET, READ_AHEAD_BYTES_DEFAULT,
+    REGROUP_AGE_DEFAULT, REGROUP_SHARE_DEFAULT, RUN_SIZE_MIN_DEFAULT, SEGMENT_POOL_DEFAULT,
+    SEGMENT_SIZE_DEFAULT, SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN, TAIL_CACHE_SIZE_DEFAULT,
+    WRITES_IN_FLIGHT_DEFAULT, WRITES_IN_FLIGHT_MAX,
 };
 
 /// How writes of frames become durable. Which one is faster depends on the device.
@@ -34,6 +34,8 @@ pub struct LogOptions {
     pub checkpoint_interval: u64,
     /// Bytes of memory that the tail cache may hold.
     pub cache_bytes: usize,
+    /// Bytes of memory for what is read ahead for those who go through a partition from the disk; 0: nothing is.
+    pub read_ahead_bytes: usize,
     /// Bytes at which the open frame is closed while earlier writes are in flight.
     pub frame_size_target: usize,
     /// Largest frame in bytes; at most [`FRAME_SIZE_MAX`], and at most half a segment.
@@ -71,6 +73,7 @@ impl Default for LogOptions {
             flush: FlushMethod::default(),
             checkpoint_interval: CHECKPOINT_INTERVAL_DEFAULT,
             cache_bytes: TAIL_CACHE_SIZE_DEFAULT,
+            read_ahead_bytes: READ_AHEAD_BYTES_DEFAULT,
             frame_size_target: FRAME_SIZE_TARGET,
             frame_size_max: FRAME_SIZE_MAX,
             writes_in_flight: WRITES_IN_FLIGHT_DEFAULT,

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::checkpoint::{CheckpointRequests, SuperblockFile};
 use super::format::{CheckpointName, ReplayStart};
 use super::index::{Applied, Index, SegmentState};
-use super::read::{FooterCache, TailCache};
+use super::read::{FooterCache, ReadAhead, TailCache};
 use super::segment::{FreeSegment, Segment};
 use super::signal::{CommitWaiters, Waiting};
 use super::write::{Purpose, Tail};
@@ -43,6 +43,7 @@ pub(super) struct Shared<R: Runtime> {
     pub(super) tail: RefCell<Tail<R>>,
     pub(super) index: RefCell<Index>,
     pub(super) cache: RefCell<TailCache<R>>,
+    pub(super) ahead: RefCell<ReadAhead<R>>,
     pub(super) footers: RefCell<FooterCache>,
     pub(super) segments: RefCell<BTreeMap<SegmentId, Rc<Segment<R>>>>,
     pub(super) free: RefCell<VecDeque<FreeSegment<R>>>,
@@ -303,6 +304,7 @@ impl<R: Runtime> Shared<R> {
     fn give_back(&self, segment: SegmentId) {
         let holder = self.segments.borrow_mut().remove(&segment);
         self.cache.borrow_mut().forget(segment);
+        self.ahead.borrow_mut().forget(segment);
         self.footers.borrow_mut().forget(segment);
         self.progress.opened.borrow_mut().retain(|opened| *opened != segment);
         // Whether all of it was written is read from its header again.
@@ -395,6 +397,7 @@ impl<R: Runtime> Shared<R> {
             segments_ready: tail.pool.len(),
             segments_used: index.segments().len(),
             cache_bytes: self.cache.borrow().bytes(),
+            ahead_bytes: self.ahead.borrow().bytes(),
             live_bytes: index.live_bytes(),
             ..counted
         }

@@ -45,6 +45,8 @@ pub struct LogStatus {
     pub cache_misses: u64,
     /// Bytes of memory that the tail cache holds.
     pub cache_bytes: usize,
+    /// Bytes of memory that hold what was read ahead.
+    pub ahead_bytes: usize,
     /// Bytes of batches that are live.
     pub live_bytes: u64,
 }

@@ -1,5 +1,6 @@
 //! The log against the simulator: nothing acknowledged is lost, nothing unacknowledged is half there.
 
+mod ahead;
 mod format;
 mod inspect;
 mod pool;

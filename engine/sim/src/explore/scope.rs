@@ -89,6 +89,7 @@ impl Scope {
             flush: self.flush,
             checkpoint_interval: u64::MAX,
             cache_bytes: 1 << 20,
+            read_ahead_bytes: 0,
             // So that no two appends share a frame.
             frame_size_target: self.frame_blocks * BLOCK_SIZE,
             frame_size_max: 4 * BLOCK_SIZE,

@@ -1,11 +1,13 @@
 //! Reading batches: from memory where possible, from the disk where not.
 
+mod ahead;
 mod cache;
 mod footers;
 mod plan;
 mod request;
 mod time;
 
+pub(super) use ahead::ReadAhead;
 pub(super) use cache::TailCache;
 pub(super) use footers::FooterCache;
 pub(super) use plan::{Run, plan_runs};

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::ahead::read_on;
 use super::plan::{Run, plan_runs};
 use crate::io::{Buffer, DiskError, File, Priority, Runtime};
 use crate::log::format::payload_checksum;
@@ -19,6 +20,10 @@ pub(in crate::log) async fn read<R: Runtime>(
     from: Offset,
     bytes_max: usize,
 ) -> Result<Vec<ReadBatch<R>>, ReadError> {
+    let following = shared.ahead.borrow_mut().follow(stream, from);
+    if let Some(following) = &following {
+        following.wait().await;
+    }
     let rows = find_rows(shared, stream, from, bytes_max).await?;
     let mut slices: Vec<Option<Result<Slice<R>, ReadError>>> = {
         let cache = shared.cache.borrow();
@@ -26,6 +31,8 @@ pub(in crate::log) async fn read<R: Runtime>(
             |(segment, row): &(SegmentId, Row)| cache.slice(*segment, Position(row.position), row.length);
         rows.iter().map(|place| slice(place).map(Ok)).collect()
     };
+    let at_tail = slices.iter().filter(|slice| slice.is_some()).count();
+    take_ahead(shared, &rows, &mut slices);
     let misses = || rows.iter().zip(&slices).enumerate().filter(|(_, (_, slice))| slice.is_none());
     let missing = misses().count();
     shared.count(|status| {
@@ -57,11 +64,33 @@ pub(in crate::log) async fn read<R: Runtime>(
             Err(_) => break,
         }
     }
+    if let Some(last) = batches.last() {
+        let next = Offset(last.base.0 + last.count.0);
+        // One that has come to the tail needs nothing read ahead.
+        read_on(shared, stream, next, following, at_tail < rows.len());
+    }
     Ok(batches)
 }
 
+/// Puts in their places what was read ahead of `rows`.
+fn take_ahead<R: Runtime>(
+    shared: &Shared<R>,
+    rows: &[(SegmentId, Row)],
+    slices: &mut [Option<Result<Slice<R>, ReadError>>],
+) {
+    let mut ahead = shared.ahead.borrow_mut();
+    let mut taken = 0;
+    for ((segment, row), slice) in rows.iter().zip(slices).filter(|(_, slice)| slice.is_none()) {
+        *slice = ahead.take(*segment, Position(row.position)).map(Ok);
+        taken += usize::from(slice.is_some());
+    }
+    if taken > 0 {
+        shared.runtime.mark("served-ahead");
+    }
+}
+
 /// Has the batches of segments that are read from the disk moved together, where they lie scattered.
-fn ask_for_regrouping<R: Runtime>(shared: &Shared<R>, segments: impl Iterator<Item = SegmentId>) {
+pub(super) fn ask_for_regrouping<R: Runtime>(shared: &Shared<R>, segments: impl Iterator<Item = SegmentId>) {
     let mut index = shared.index.borrow_mut();
     let mut last = None;
     for segment in segments {
@@ -80,7 +109,7 @@ fn ask_for_regrouping<R: Runtime>(shared: &Shared<R>, segments: impl Iterator<It
 }
 
 /// The rows to read, after a check of the bounds.
-async fn find_rows<R: Runtime>(
+pub(super) async fn find_rows<R: Runtime>(
     shared: &Rc<Shared<R>>,
     stream: StreamId,
     from: Offset,
@@ -144,7 +173,7 @@ fn missing_is_damage(segment: SegmentId, error: ReadError) -> ReadError {
 }
 
 /// Holds a segment, so that its file is not used again.
-fn hold<R: Runtime>(shared: &Shared<R>, segment: SegmentId) -> Result<Rc<Segment<R>>, ReadError> {
+pub(super) fn hold<R: Runtime>(shared: &Shared<R>, segment: SegmentId) -> Result<Rc<Segment<R>>, ReadError> {
     let what = "the index names a segment that is not in use";
     let damaged = ReadError::Damaged { segment, position: Position(0), what };
     shared.segments.borrow().get(&segment).map(Rc::clone).ok_or(damaged)
@@ -176,7 +205,7 @@ fn begin_run<R: Runtime>(shared: &Rc<Shared<R>>, run: &Run, rows: &[(SegmentId, 
 }
 
 /// Reads whole blocks.
-async fn read_blocks<R: Runtime>(
+pub(super) async fn read_blocks<R: Runtime>(
     shared: &Shared<R>,
     segment: &Segment<R>,
     start: u32,
@@ -188,7 +217,7 @@ async fn read_blocks<R: Runtime>(
 }
 
 /// Cuts a batch out of blocks that begin at `start`, and checks its checksum.
-fn cut<R: Runtime>(
+pub(super) fn cut<R: Runtime>(
     shared: &Shared<R>,
     segment: SegmentId,
     buffer: &Rc<R::Buffer>,

@@ -16,7 +16,7 @@ use crate::log::checkpoint::{
 };
 use crate::log::format::{LogOwner, Superblock, SuperblockChoice, choose_superblock};
 use crate::log::index::Index;
-use crate::log::read::{FooterCache, TailCache};
+use crate::log::read::{FooterCache, ReadAhead, TailCache};
 use crate::log::segment::{FreeSegment, Segment, make_sure, parse_segment_name, segment_path};
 use crate::log::shared::{Progress, Shared};
 use crate::log::write::{Room, Tail, TailStart};
@@ -288,6 +288,7 @@ async fn assemble<R: Runtime>(
         tail: RefCell::new(Tail::new(start, &options)),
         index: RefCell::new(index),
         cache: RefCell::new(TailCache::new(options.cache_bytes)),
+        ahead: RefCell::new(ReadAhead::new(options.read_ahead_bytes)),
         footers: RefCell::new(FooterCache::default()),
         segments: RefCell::new(segments),
         free: RefCell::new(free),

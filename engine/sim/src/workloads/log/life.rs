@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use thalweg_engine::io::Runtime;
 use thalweg_engine::limits::{
-    BLOCK_SIZE, CHECKPOINT_WRITE_SIZE, FRAMES_QUEUED_MAX, SEGMENT_FILL_SIZE, WRITES_IN_FLIGHT_MAX,
+    BLOCK_SIZE, CHECKPOINT_WRITE_SIZE, FRAMES_QUEUED_MAX, READ_AHEADS_MAX, SEGMENT_FILL_SIZE,
+    WRITES_IN_FLIGHT_MAX,
 };
 use thalweg_engine::log::format::Entry;
 use thalweg_engine::log::{AppendError, DraftEntry, Log, LogOptions, OpenError, RecoveryReport};
@@ -284,19 +285,23 @@ impl Driver {
     fn check_memory(&self) {
         let (status, options) = (self.log.status(), &self.options);
         assert!(status.cache_bytes <= options.cache_bytes, "the cache holds {} bytes", status.cache_bytes);
+        let ahead = status.ahead_bytes;
+        assert!(ahead <= options.read_ahead_bytes, "{ahead} bytes were read ahead");
         assert!(status.frames_queued <= FRAMES_QUEUED_MAX + 1, "{} frames wait", status.frames_queued);
         assert!(status.writes_in_flight <= options.writes_in_flight, "{status:?}");
         // One for each roll that waits, and one behind them; and one to move batches into.
         let segments = options.pool_target.max(status.frames_queued + 1) + 1;
         assert!(status.segments_ready <= segments, "{status:?}");
         // Frames open, waiting, in flight and not yet committed; a checkpoint's write; the filling of a
-        // segment; a store segment and a read for it; single blocks of headers and superblocks.
+        // segment; a store segment and a read for it; what is read ahead; single blocks of headers and superblocks.
         let frames = 1 + FRAMES_QUEUED_MAX + 1 + WRITES_IN_FLIGHT_MAX;
         let most = options.cache_bytes
             + frames * FRAME_MEMORY_MAX
             + CHECKPOINT_WRITE_SIZE
             + SEGMENT_FILL_SIZE.min(options.segment_size as usize)
             + 2 * options.segment_size as usize
+            + options.read_ahead_bytes
+            + READ_AHEADS_MAX * options.segment_size as usize
             + 8 * BLOCK_SIZE;
         let allocated = self.runtime.allocated_bytes();
         assert!(allocated <= most, "buffers of {allocated} bytes, allowed are {most}: {status:?}");

@@ -76,6 +76,7 @@ const EXPECTED: &[&str] = &[
     "no-space",
     "out-of-order-completion",
     "process.halted",
+    "read-ahead",
     "read-damaged",
     "read-from-cache",
     "read-from-disk",
@@ -93,6 +94,7 @@ const EXPECTED: &[&str] = &[
     "segment-recycled",
     "segment-retired",
     "segment-roll",
+    "served-ahead",
     "superblock-torn",
     "torn-tail",
 ];
@@ -115,7 +117,7 @@ impl Character {
         let mut prng = Prng::new(seed).fork("log");
         let segment_size = [64 << 10, 64 << 10, 128 << 10, 256 << 10][prng.index(4)];
         let frame_size_max = segment_size as usize / [2, 4][prng.index(2)];
-        let options = LogOptions {
+        let mut options = LogOptions {
             segment_size,
             pool_target: prng.range(1..4) as usize,
             flush: if prng.coin() { FlushMethod::Flush } else { FlushMethod::WriteThrough },
@@ -127,13 +129,13 @@ impl Character {
             regroup_share: [1, 25, 100][prng.index(3)],
             regroup_age: Duration::from_millis([0, 100, 1_000_000][prng.index(3)]),
             run_size_min: [1, 8192, 65_536][prng.index(3)],
-            accept_damage: false,
-            home: None,
+            ..LogOptions::default()
         };
         let segments_max = (prng.below(4) == 0).then(|| prng.range(8..16));
         let is_damaged = prng.below(3) == 0;
         let fill_no_space = Chance(if prng.below(4) == 0 { prng.range(1..300_000) as u32 } else { 0 });
         let more = prng.below(4);
+        options.read_ahead_bytes = [0, 128 << 10, 1 << 20][prng.index(3)];
         Self { options, segments_max, more, is_damaged, fill_no_space }
     }
 }

@@ -83,6 +83,7 @@ impl Workload for Shards {
             ..LogOptions::default()
         };
         let oracle = Oracle::new(sources, sinks, [1, 10_000, 200_000][prng.index(3)]);
+        let log = LogOptions { read_ahead_bytes: [0, 128 << 10, 1 << 20][prng.index(3)], ..log };
         let options = ShardOptions { log };
         Box::new(ShardsRun { shards, options, oracle: Rc::new(RefCell::new(oracle)) })
     }
