@@ -10,6 +10,7 @@
 pub mod catalog;
 pub mod client;
 pub mod folder;
+pub mod group;
 pub mod io;
 pub mod limits;
 pub mod log;

@@ -194,6 +194,40 @@ pub const MESH_CAPACITY: usize = 2 * MESH_CREDITS;
 /// Most partitions in one data folder.
 pub const CATALOG_PARTITIONS_MAX: u64 = 1 << 16;
 
+/// Coordinator slots that the names of groups fall to; fixed, so that neither the number of cores nor of logs matters to a
+/// group.
+pub const COORDINATOR_SLOTS: usize = 64;
+
+/// Longest name of a group. Bytes.
+pub const GROUP_NAME_SIZE_MAX: usize = 1024;
+
+/// Longest text that is kept with a committed offset. Bytes.
+pub const OFFSET_METADATA_SIZE_MAX: usize = 4096;
+
+/// Largest record that a coordinator keeps of a group. Bytes.
+pub const GROUP_RECORD_SIZE_MAX: usize = 1 << 20;
+
+/// Most groups of one shard.
+pub const SHARD_GROUPS_MAX: usize = 1 << 16;
+
+/// Most committed offsets of one group: one for every partition that a data folder may have.
+pub const GROUP_OFFSETS_MAX: usize = CATALOG_PARTITIONS_MAX as usize;
+
+/// Memory that the groups of one shard may take, as estimated. Bytes.
+pub const SHARD_GROUPS_MEMORY_MAX: usize = 256 << 20;
+
+/// What a group takes beside its name, its record and its offsets, as estimated. Bytes of memory.
+pub const GROUP_MEMORY: usize = 256;
+
+/// What a committed offset takes beside its text, as estimated. Bytes of memory.
+pub const OFFSET_MEMORY: usize = 128;
+
+/// How long committed offsets of a group without members are kept, unless configured otherwise.
+pub const OFFSETS_RETENTION_DEFAULT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Committed offsets that one look for expired ones goes through, about.
+pub const EXPIRY_LOOK_OFFSETS: usize = 10_000;
+
 /// Producer ids that one shard sets aside at a time.
 pub const PRODUCER_ID_BLOCK: u32 = 1000;
 

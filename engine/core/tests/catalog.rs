@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thalweg_engine::catalog::{
     Applied, Catalog, CatalogAnswer, CatalogChange, CatalogError, CatalogRequest, CatalogVersion, Change,
-    Partition, PlacementEpoch, Retention, Topic, TopicSettings,
+    Partition, PlacementEpoch, Retention, Slot, Topic, TopicSettings,
 };
 use thalweg_engine::limits::{PRODUCER_ID_BLOCK, TOPIC_PARTITIONS_MAX};
-use thalweg_engine::model::{PartitionId, ProducerId, ShardId, TopicId, TopicName};
+use thalweg_engine::model::{PartitionId, ProducerId, ShardId, SlotId, TopicId, TopicName};
 use thalweg_sim::Prng;
 
 fn name(text: &str) -> TopicName {
@@ -40,7 +40,7 @@ fn the_layout_of_a_change_is_pinned() {
     let change = CatalogChange { version: CatalogVersion(9), change: Change::TopicCreated(topic) };
     #[rustfmt::skip]
     let golden: Vec<u8> = [
-        &[32, 0, 2, 0, 76, 0, 0, 0][..],      // envelope: type, version, size
+        &[32, 0, 3, 0, 76, 0, 0, 0][..],      // envelope: type, version, size
         b"words-by-key",                      // name
         &[8, 7, 6, 5, 4, 3, 2, 1],            // partition: id
         &[0x0b, 0x00], &[0x0f, 0x0e, 0x0d, 0x0c], // its shard, its epoch
@@ -55,7 +55,57 @@ fn the_layout_of_a_change_is_pinned() {
     ]
     .concat();
     assert_eq!(change.encode(), golden);
-    assert_eq!(CatalogChange::decode(&golden), Ok(change));
+    assert_eq!(CatalogChange::decode(&golden), Ok(change.clone()));
+    // Version 2 was the same, but for a change that it did not know.
+    let mut old = golden;
+    old[2] = 2;
+    assert_eq!(CatalogChange::decode(&old), Ok(change));
+}
+
+#[test]
+fn coordinator_slots_are_placed_once_and_on_every_shard() {
+    let mut catalog = Catalog::default();
+    change(&mut catalog, &create("orders", 2)).unwrap();
+    assert_eq!((catalog.slot(SlotId(0)), catalog.coordinators().count()), (None, 0));
+    let empty = catalog.encode();
+    assert_eq!(Catalog::decode(&empty).unwrap().coordinators().count(), 0);
+    let placed = catalog.plan(&CatalogRequest::PlaceSlots, 3).unwrap();
+    assert_eq!(CatalogChange::decode(&placed.encode()), Ok(placed));
+    assert_eq!(change(&mut catalog, &CatalogRequest::PlaceSlots), Ok(CatalogAnswer::SlotsPlaced));
+    let copy = Catalog::decode(&catalog.encode()).unwrap();
+    for catalog in [&catalog, &copy] {
+        for slot in 0..64 {
+            let place = Slot { shard: ShardId(slot % 3), epoch: PlacementEpoch(0) };
+            assert_eq!(catalog.slot(SlotId(slot)), Some(place));
+        }
+        assert_eq!(catalog.slot(SlotId(64)), None);
+        assert_eq!(catalog.coordinators().collect::<Vec<_>>(), [ShardId(0), ShardId(1), ShardId(2)]);
+    }
+    assert_eq!(copy.encode(), catalog.encode());
+}
+
+#[test]
+fn a_catalog_of_version_2_is_read() {
+    // As a folder of before coordinator slots had it: one topic of one partition.
+    #[rustfmt::skip]
+    let old: Vec<u8> = [
+        &[33, 0, 2, 0, 95, 0, 0, 0][..],
+        &[4, 0, 0, 0, 0, 0, 0, 0], &[3, 0], &[5, 0, 0, 0],       // partition: id, shard, epoch
+        &[2, 0, 0, 0, 0, 0, 0, 0],                               // topic: id
+        &[b'a', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],       // name
+        &[0xe2, 0xff, 0xff, 0xff], &[1, 0, 0, 0],                // partitions: where and how many
+        &[0], &[0xff; 8], &[0xff; 8],                            // settings
+        &[6, 0, 0, 0, 0, 0, 0, 0],                               // version of the catalog
+        &[3, 0, 0, 0, 0, 0, 0, 0], &[5, 0, 0, 0, 0, 0, 0, 0], &[7, 0, 0, 0, 0, 0, 0, 0],
+        &[0xb7, 0xff, 0xff, 0xff], &[1, 0, 0, 0],                // topics: where and how many
+    ]
+    .concat();
+    let mut catalog = Catalog::decode(&old).unwrap();
+    assert_eq!(catalog.version(), CatalogVersion(6));
+    assert_eq!(catalog.placement(PartitionId(4)), Some(ShardId(3)));
+    assert_eq!(catalog.slot(SlotId(0)), None);
+    change(&mut catalog, &CatalogRequest::PlaceSlots).unwrap();
+    assert!(catalog.slot(SlotId(63)).is_some());
 }
 
 #[test]
@@ -129,6 +179,7 @@ fn changes_and_answers_follow_the_oracle_and_ids_are_never_reused() {
                     ids.extend(new.iter().map(|partition| partition.id));
                     assert_eq!(ids.len(), count as usize);
                 }
+                (CatalogRequest::PlaceSlots, _) => unreachable!("not asked for here"),
                 (CatalogRequest::ProducerIds, _) => {
                     let Ok(CatalogAnswer::ProducerIds(block)) = answer else { panic!("{answer:?}") };
                     assert_eq!((block.first, block.count), (ProducerId(producers), PRODUCER_ID_BLOCK));

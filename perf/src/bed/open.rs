@@ -56,7 +56,8 @@ pub(crate) fn open(folder: &Path, args: EngineArgs, log: LogOptions) -> Result<E
         FlushChoice::Flush => Some(FlushMethod::Flush),
         FlushChoice::WriteThrough => Some(FlushMethod::WriteThrough),
     };
-    let options = EngineOptions { shards: Some(1), flush, log, runtime: args.runtime() };
+    let runtime = args.runtime();
+    let options = EngineOptions { shards: Some(1), flush, log, runtime, ..EngineOptions::default() };
     Engine::open(folder, options).with_context(|| format!("{folder:?} could not be opened"))
 }
 

@@ -71,5 +71,6 @@ fn options() -> ShardOptions {
             frame_size_max: 32 << 10,
             ..LogOptions::default()
         },
+        ..ShardOptions::default()
     }
 }

@@ -1,13 +1,13 @@
 //! The catalog on disk and on its way to other shards. Source: FORMAT.md, "Catalog".
 
 use rkyv::{Archive, Deserialize, Serialize};
-use thalweg_archive::{Kind, deserialize, encode, view};
+use thalweg_archive::{Envelope, Kind, deserialize, encode, view};
 
 use super::{
     Catalog, CatalogChange, CatalogDecodeError, CatalogVersion, Change, Partition, PlacementEpoch,
-    ProducerIdBlock, Retention, Topic, TopicSettings,
+    ProducerIdBlock, Retention, Slot, Topic, TopicSettings,
 };
-use crate::limits::{SHARDS_MAX, TOPIC_PARTITIONS_MAX};
+use crate::limits::{COORDINATOR_SLOTS, SHARDS_MAX, TOPIC_PARTITIONS_MAX};
 use crate::model::{PartitionId, ProducerId, ShardId, TopicId, TopicName};
 
 /// A partition, version 1.
@@ -35,6 +35,13 @@ pub struct SettingsV1 {
     retention_bytes: u64,
 }
 
+/// A coordinator slot, version 1.
+#[derive(Archive, Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SlotV1 {
+    shard: u16,
+    epoch: u32,
+}
+
 /// No limit.
 const UNLIMITED: u64 = u64::MAX;
 
@@ -53,19 +60,38 @@ pub enum ChangeV2 {
     SettingsChanged(u64, SettingsV1),
 }
 
-/// One change of the catalog, version 2: payload of a frame's entry.
+/// What a change changes, version 3.
+#[derive(Archive, Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum ChangeV3 {
+    /// A topic was made.
+    TopicCreated(TopicV2),
+    /// A topic was deleted.
+    TopicDeleted(u64),
+    /// A topic was given more partitions.
+    PartitionsAdded(u64, Vec<PartitionV1>),
+    /// Producer ids were set aside: the first, and how many.
+    ProducerIds(u64, u32),
+    /// A topic was given other settings.
+    SettingsChanged(u64, SettingsV1),
+    /// All coordinator slots were given their places.
+    SlotsPlaced(Vec<SlotV1>),
+}
+
+/// One change of the catalog, version 2: read, no longer written.
 #[derive(Archive, Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct CatalogChangeV2 {
     version: u64,
     change: ChangeV2,
 }
 
-impl Kind for CatalogChangeV2 {
-    const TYPE: u16 = 32;
-    const VERSION: u16 = 2;
+/// One change of the catalog, version 3: payload of a frame's entry.
+#[derive(Archive, Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CatalogChangeV3 {
+    version: u64,
+    change: ChangeV3,
 }
 
-/// The whole catalog, version 2.
+/// The whole catalog, version 2: read, no longer written.
 #[derive(Archive, Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct CatalogV2 {
     version: u64,
@@ -75,9 +101,50 @@ pub struct CatalogV2 {
     topics: Vec<TopicV2>,
 }
 
-impl Kind for CatalogV2 {
-    const TYPE: u16 = 33;
-    const VERSION: u16 = 2;
+/// The whole catalog, version 3.
+#[derive(Archive, Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CatalogV3 {
+    version: u64,
+    next_topic: u64,
+    next_partition: u64,
+    next_producer: u64,
+    topics: Vec<TopicV2>,
+    /// All of them, or none as long as nobody needed one.
+    slots: Vec<SlotV1>,
+}
+
+macro_rules! kinds {
+    ($($name:ident = $kind:literal, $version:literal);*) => { $(impl Kind for $name {
+        const TYPE: u16 = $kind;
+        const VERSION: u16 = $version;
+    })* };
+}
+kinds!(CatalogChangeV2 = 32, 2; CatalogChangeV3 = 32, 3; CatalogV2 = 33, 2; CatalogV3 = 33, 3);
+
+impl From<CatalogChangeV2> for CatalogChangeV3 {
+    fn from(old: CatalogChangeV2) -> Self {
+        let change = match old.change {
+            ChangeV2::TopicCreated(topic) => ChangeV3::TopicCreated(topic),
+            ChangeV2::TopicDeleted(topic) => ChangeV3::TopicDeleted(topic),
+            ChangeV2::PartitionsAdded(topic, partitions) => ChangeV3::PartitionsAdded(topic, partitions),
+            ChangeV2::ProducerIds(first, count) => ChangeV3::ProducerIds(first, count),
+            ChangeV2::SettingsChanged(topic, settings) => ChangeV3::SettingsChanged(topic, settings),
+        };
+        Self { version: old.version, change }
+    }
+}
+
+impl From<CatalogV2> for CatalogV3 {
+    fn from(old: CatalogV2) -> Self {
+        let CatalogV2 { version, next_topic, next_partition, next_producer, topics } = old;
+        Self { version, next_topic, next_partition, next_producer, topics, slots: Vec::new() }
+    }
+}
+
+impl From<&Slot> for SlotV1 {
+    fn from(slot: &Slot) -> Self {
+        Self { shard: slot.shard.0, epoch: slot.epoch.0 }
+    }
 }
 
 impl From<&Partition> for PartitionV1 {
@@ -132,6 +199,18 @@ fn partitions_of(archived: Vec<PartitionV1>) -> Result<Vec<Partition>, CatalogDe
     Ok(archived.into_iter().map(partition).collect())
 }
 
+fn slots_of(archived: &[SlotV1]) -> Result<Vec<Slot>, CatalogDecodeError> {
+    if archived.len() != COORDINATOR_SLOTS {
+        return contradiction("number of coordinator slots");
+    }
+    if archived.iter().any(|slot| slot.shard >= SHARDS_MAX) {
+        return contradiction("a coordinator slot on no shard");
+    }
+    let slot =
+        |archived: &SlotV1| Slot { shard: ShardId(archived.shard), epoch: PlacementEpoch(archived.epoch) };
+    Ok(archived.iter().map(slot).collect())
+}
+
 fn topic_of(archived: TopicV2) -> Result<Topic, CatalogDecodeError> {
     let Ok(name) = TopicName::new(&archived.name) else { return contradiction("name of a topic") };
     Ok(Topic {
@@ -147,17 +226,18 @@ impl CatalogChange {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let change = match &self.change {
-            Change::TopicCreated(topic) => ChangeV2::TopicCreated(topic.into()),
-            Change::TopicDeleted { topic } => ChangeV2::TopicDeleted(topic.0),
+            Change::TopicCreated(topic) => ChangeV3::TopicCreated(topic.into()),
+            Change::TopicDeleted { topic } => ChangeV3::TopicDeleted(topic.0),
             Change::PartitionsAdded { topic, partitions } => {
-                ChangeV2::PartitionsAdded(topic.0, partitions.iter().map(PartitionV1::from).collect())
+                ChangeV3::PartitionsAdded(topic.0, partitions.iter().map(PartitionV1::from).collect())
             }
-            Change::ProducerIds(block) => ChangeV2::ProducerIds(block.first.0, block.count),
+            Change::ProducerIds(block) => ChangeV3::ProducerIds(block.first.0, block.count),
             Change::SettingsChanged { topic, settings } => {
-                ChangeV2::SettingsChanged(topic.0, settings.into())
+                ChangeV3::SettingsChanged(topic.0, settings.into())
             }
+            Change::SlotsPlaced(slots) => ChangeV3::SlotsPlaced(slots.iter().map(SlotV1::from).collect()),
         };
-        encode(&CatalogChangeV2 { version: self.version.0, change })
+        encode(&CatalogChangeV3 { version: self.version.0, change })
     }
 
     /// Reads what [`CatalogChange::encode`] wrote.
@@ -165,19 +245,24 @@ impl CatalogChange {
     /// # Errors
     /// [`CatalogDecodeError`], for any other bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, CatalogDecodeError> {
-        let archived: CatalogChangeV2 = deserialize(view::<CatalogChangeV2>(bytes)?);
+        let archived: CatalogChangeV3 = if Envelope::read(bytes)?.version == CatalogChangeV2::VERSION {
+            deserialize::<CatalogChangeV2>(view::<CatalogChangeV2>(bytes)?).into()
+        } else {
+            deserialize(view::<CatalogChangeV3>(bytes)?)
+        };
         let change = match archived.change {
-            ChangeV2::TopicCreated(topic) => Change::TopicCreated(topic_of(topic)?),
-            ChangeV2::TopicDeleted(topic) => Change::TopicDeleted { topic: TopicId(topic) },
-            ChangeV2::PartitionsAdded(topic, partitions) => {
+            ChangeV3::TopicCreated(topic) => Change::TopicCreated(topic_of(topic)?),
+            ChangeV3::TopicDeleted(topic) => Change::TopicDeleted { topic: TopicId(topic) },
+            ChangeV3::PartitionsAdded(topic, partitions) => {
                 Change::PartitionsAdded { topic: TopicId(topic), partitions: partitions_of(partitions)? }
             }
-            ChangeV2::ProducerIds(first, count) => {
+            ChangeV3::ProducerIds(first, count) => {
                 Change::ProducerIds(ProducerIdBlock { first: ProducerId(first), count })
             }
-            ChangeV2::SettingsChanged(topic, settings) => {
+            ChangeV3::SettingsChanged(topic, settings) => {
                 Change::SettingsChanged { topic: TopicId(topic), settings: settings_of(settings) }
             }
+            ChangeV3::SlotsPlaced(slots) => Change::SlotsPlaced(slots_of(&slots)?),
         };
         Ok(Self { version: CatalogVersion(archived.version), change })
     }
@@ -187,12 +272,13 @@ impl Catalog {
     /// Envelope and archive of the whole catalog.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        encode(&CatalogV2 {
+        encode(&CatalogV3 {
             version: self.version.0,
             next_topic: self.next_topic.0,
             next_partition: self.next_partition.0,
             next_producer: self.next_producer.0,
             topics: self.topics().map(TopicV2::from).collect(),
+            slots: self.slots.iter().map(SlotV1::from).collect(),
         })
     }
 
@@ -201,12 +287,18 @@ impl Catalog {
     /// # Errors
     /// [`CatalogDecodeError`], for any other bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, CatalogDecodeError> {
-        let archived: CatalogV2 = deserialize(view::<CatalogV2>(bytes)?);
+        let archived: CatalogV3 = if Envelope::read(bytes)?.version == CatalogV2::VERSION {
+            deserialize::<CatalogV2>(view::<CatalogV2>(bytes)?).into()
+        } else {
+            deserialize(view::<CatalogV3>(bytes)?)
+        };
+        let slots = if archived.slots.is_empty() { Vec::new() } else { slots_of(&archived.slots)? };
         let mut catalog = Self {
             version: CatalogVersion(archived.version),
             next_topic: TopicId(archived.next_topic),
             next_partition: PartitionId(archived.next_partition),
             next_producer: ProducerId(archived.next_producer),
+            slots,
             ..Self::default()
         };
         for topic in archived.topics {

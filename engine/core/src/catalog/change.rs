@@ -1,6 +1,6 @@
 //! Changes of the catalog: what is asked, what is decided, what is answered.
 
-use super::{Partition, Topic, TopicSettings};
+use super::{Partition, Slot, Topic, TopicSettings};
 use crate::model::{ProducerId, TopicId, TopicName};
 
 /// Number of changes since the data folder was made.
@@ -50,6 +50,8 @@ pub enum CatalogRequest {
     },
     /// Set producer ids aside for the asking shard.
     ProducerIds,
+    /// Give the coordinator slots their places, unless they have them.
+    PlaceSlots,
 }
 
 /// What the catalog's writer answers, once every shard has applied the change.
@@ -59,6 +61,8 @@ pub enum CatalogAnswer {
     Topic(Topic),
     /// The ids set aside.
     ProducerIds(ProducerIdBlock),
+    /// The coordinator slots have places.
+    SlotsPlaced,
 }
 
 /// One decided change: its effect, with every identifier in it.
@@ -96,4 +100,6 @@ pub enum Change {
         /// All its settings.
         settings: TopicSettings,
     },
+    /// Every coordinator slot was given its place: all [`COORDINATOR_SLOTS`](crate::limits::COORDINATOR_SLOTS), in order.
+    SlotsPlaced(Vec<Slot>),
 }

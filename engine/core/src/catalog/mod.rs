@@ -1,4 +1,4 @@
-//! The catalog: topics, their partitions, where those live, and which producer ids were given out.
+//! The catalog: topics, their partitions, where those and the groups live, and which producer ids were given out.
 //!
 //! One copy per shard. Shard 0 alone plans changes ([`Catalog::plan`]) and writes them to its log; every
 //! shard applies them in the order of their versions ([`Catalog::apply`]), or takes a whole catalog over.
@@ -11,8 +11,8 @@ mod error;
 mod state;
 mod topic;
 
-pub use archive::{CatalogChangeV2, CatalogV2};
+pub use archive::{CatalogChangeV2, CatalogChangeV3, CatalogV2, CatalogV3};
 pub use change::{CatalogAnswer, CatalogChange, CatalogRequest, CatalogVersion, Change, ProducerIdBlock};
 pub use error::{CatalogDecodeError, CatalogError};
 pub use state::{Applied, Catalog};
-pub use topic::{Partition, PlacementEpoch, Retention, Topic, TopicSettings};
+pub use topic::{Partition, PlacementEpoch, Retention, Slot, Topic, TopicSettings};

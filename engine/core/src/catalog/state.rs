@@ -7,10 +7,10 @@ use hashbrown::HashMap;
 
 use super::{
     CatalogAnswer, CatalogChange, CatalogError, CatalogRequest, CatalogVersion, Change, Partition,
-    PlacementEpoch, ProducerIdBlock, Topic, TopicSettings,
+    PlacementEpoch, ProducerIdBlock, Slot, Topic, TopicSettings,
 };
-use crate::limits::{CATALOG_PARTITIONS_MAX, PRODUCER_ID_BLOCK, TOPIC_PARTITIONS_MAX};
-use crate::model::{PartitionId, ProducerId, ShardId, TopicId, TopicName};
+use crate::limits::{CATALOG_PARTITIONS_MAX, COORDINATOR_SLOTS, PRODUCER_ID_BLOCK, TOPIC_PARTITIONS_MAX};
+use crate::model::{PartitionId, ProducerId, ShardId, SlotId, TopicId, TopicName};
 
 /// What [`Catalog::apply`] did with a change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,6 +33,8 @@ pub struct Catalog {
     pub(super) by_name: BTreeMap<TopicName, Topic>,
     pub(super) names: BTreeMap<TopicId, TopicName>,
     pub(super) placement: HashMap<PartitionId, ShardId, FixedState>,
+    /// All coordinator slots, or none as long as nobody needed one.
+    pub(super) slots: Vec<Slot>,
 }
 
 impl Catalog {
@@ -59,6 +61,20 @@ impl Catalog {
         self.placement.get(&partition).copied()
     }
 
+    /// The place of a coordinator slot; `None` as long as the slots have none.
+    #[must_use]
+    pub fn slot(&self, slot: SlotId) -> Option<Slot> {
+        self.slots.get(usize::from(slot.0)).copied()
+    }
+
+    /// The shard-logs that hold coordinator slots, in order; none as long as the slots have no places.
+    pub fn coordinators(&self) -> impl Iterator<Item = ShardId> {
+        let mut shards: Vec<ShardId> = self.slots.iter().map(|slot| slot.shard).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        shards.into_iter()
+    }
+
     /// Whether the partition's id has been given: if it does not exist either, it was deleted.
     #[must_use]
     pub fn was_given(&self, partition: PartitionId) -> bool {
@@ -67,7 +83,7 @@ impl Catalog {
 
     /// Decides what `request` would change, in a data folder of `shards` shard-logs. Changes nothing.
     ///
-    /// Partition `i` of topic `t` is placed on shard `(t + i) mod shards`.
+    /// Partition `i` of topic `t` is placed on shard `(t + i) mod shards`, coordinator slot `s` on shard `s mod shards`.
     ///
     /// # Errors
     /// [`CatalogError`], except for [`CatalogError::NoSpace`] and [`CatalogError::Closed`].
@@ -98,6 +114,14 @@ impl Catalog {
                 let settings = TopicSettings { internal: topic.settings.internal, ..*settings };
                 Change::SettingsChanged { topic: topic.id, settings }
             }
+            CatalogRequest::PlaceSlots => {
+                assert!(shards > 0, "a data folder has a shard");
+                let slot = |slot: usize| Slot {
+                    shard: ShardId((slot % usize::from(shards)) as u16),
+                    epoch: PlacementEpoch::default(),
+                };
+                Change::SlotsPlaced((0..COORDINATOR_SLOTS).map(slot).collect())
+            }
             CatalogRequest::ProducerIds => {
                 Change::ProducerIds(ProducerIdBlock { first: self.next_producer, count: PRODUCER_ID_BLOCK })
             }
@@ -121,6 +145,7 @@ impl Catalog {
                 CatalogAnswer::Topic(Topic { settings: *settings, ..known(topic) })
             }
             Change::ProducerIds(block) => CatalogAnswer::ProducerIds(*block),
+            Change::SlotsPlaced(_) => CatalogAnswer::SlotsPlaced,
         }
     }
 
@@ -173,6 +198,7 @@ impl Catalog {
                 }
                 self.next_producer = ProducerId(block.first.0 + u64::from(block.count));
             }
+            Change::SlotsPlaced(slots) => self.slots.clone_from(slots),
         }
         true
     }

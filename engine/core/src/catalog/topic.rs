@@ -2,7 +2,7 @@
 
 use crate::model::{PartitionId, ShardId, TopicId, TopicName};
 
-/// Which decision about a partition's place is the newer one. 0 at its creation.
+/// Which decision about the place of a partition or coordinator slot is the newer one. 0 at its creation.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(transparent)]
 pub struct PlacementEpoch(pub u32);
@@ -13,6 +13,15 @@ pub struct Partition {
     /// Its number, unique in the data folder.
     pub id: PartitionId,
     /// The shard-log that holds it.
+    pub shard: ShardId,
+    /// Which decision put it there.
+    pub epoch: PlacementEpoch,
+}
+
+/// A coordinator slot's place: the shard-log that holds the groups whose names fall to it.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Slot {
+    /// The shard-log.
     pub shard: ShardId,
     /// Which decision put it there.
     pub epoch: PlacementEpoch,

@@ -1,7 +1,8 @@
 //! Why the client API says no: one enum per operation. On every variant but `Closed` nothing was written.
 
 use crate::model::{
-    BatchError, Offset, PartitionId, Position, ProducerEpoch, ProducerId, RecordSequence, SegmentId, StoreId,
+    BatchError, GroupName, Offset, PartitionId, Position, ProducerEpoch, ProducerId, RecordSequence,
+    SegmentId, StoreId,
 };
 
 /// Why a batch was not appended. On every variant but [`AppendError::Closed`], nothing was written.
@@ -193,6 +194,129 @@ pub enum NameStoreError {
     #[error("no space left for a name")]
     NoSpace,
     /// The shard is closed, or was closed before the name was known durable: it may have been given.
+    #[error("the shard is closed")]
+    Closed,
+}
+
+/// Why offsets were not committed. On every variant but [`CommitOffsetsError::Closed`], none of them was.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CommitOffsetsError {
+    /// No topic has this partition.
+    #[error("partition {partition} does not exist")]
+    UnknownPartition {
+        /// The partition.
+        partition: PartitionId,
+    },
+    /// What is to be kept with an offset is too long.
+    #[error("a text of {size} bytes with the offset of partition {partition} exceeds the limit of {limit}")]
+    MetadataTooLong {
+        /// The partition.
+        partition: PartitionId,
+        /// Bytes of the text.
+        size: usize,
+        /// [`OFFSET_METADATA_SIZE_MAX`](crate::limits::OFFSET_METADATA_SIZE_MAX).
+        limit: usize,
+    },
+    /// The group would have too many offsets.
+    #[error("a group commits at most {limit} offsets")]
+    TooManyOffsets {
+        /// [`GROUP_OFFSETS_MAX`](crate::limits::GROUP_OFFSETS_MAX).
+        limit: usize,
+    },
+    /// The shard has as many groups as it may.
+    #[error("a shard has at most {limit} groups")]
+    TooManyGroups {
+        /// [`SHARD_GROUPS_MAX`](crate::limits::SHARD_GROUPS_MAX).
+        limit: usize,
+    },
+    /// The groups of the shard take as much memory as they may.
+    #[error("the groups of a shard take at most {limit} bytes of memory")]
+    Memory {
+        /// [`SHARD_GROUPS_MEMORY_MAX`](crate::limits::SHARD_GROUPS_MEMORY_MAX).
+        limit: usize,
+    },
+    /// The offsets do not fit into one frame: commit fewer at a time.
+    #[error("offsets of {size} bytes exceed the limit of {limit}")]
+    TooLarge {
+        /// Bytes that the frame would have.
+        size: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The device has no room.
+    #[error("no space left for committed offsets")]
+    NoSpace,
+    /// The shard is closed, or was closed before the commit was known durable: it may have been made.
+    #[error("the shard is closed")]
+    Closed,
+}
+
+/// Why the record of a group was not set. On every variant but [`SetGroupRecordError::Closed`], it is as it was.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SetGroupRecordError {
+    /// The record is not of the version that was expected.
+    #[error("the record of the group has version {current}, not {expected}")]
+    Version {
+        /// Version expected.
+        expected: u64,
+        /// Its version; 0 without a record.
+        current: u64,
+    },
+    /// The record does not fit.
+    #[error("a record of {size} bytes exceeds the limit of {limit}")]
+    TooLarge {
+        /// Bytes of the record, or of the frame that it would be in.
+        size: usize,
+        /// [`GROUP_RECORD_SIZE_MAX`](crate::limits::GROUP_RECORD_SIZE_MAX), or the size of a frame.
+        limit: usize,
+    },
+    /// The shard has as many groups as it may.
+    #[error("a shard has at most {limit} groups")]
+    TooManyGroups {
+        /// [`SHARD_GROUPS_MAX`](crate::limits::SHARD_GROUPS_MAX).
+        limit: usize,
+    },
+    /// The groups of the shard take as much memory as they may.
+    #[error("the groups of a shard take at most {limit} bytes of memory")]
+    Memory {
+        /// [`SHARD_GROUPS_MEMORY_MAX`](crate::limits::SHARD_GROUPS_MEMORY_MAX).
+        limit: usize,
+    },
+    /// The device has no room.
+    #[error("no space left for the record of a group")]
+    NoSpace,
+    /// The shard is closed, or was closed before the change was known durable: it may have been made.
+    #[error("the shard is closed")]
+    Closed,
+}
+
+/// Why a group or offsets of it were not deleted. On every variant but [`DeleteGroupError::Closed`], nothing was.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum DeleteGroupError {
+    /// There is no such group.
+    #[error("group {group} does not exist")]
+    Unknown {
+        /// The group.
+        group: GroupName,
+    },
+    /// The group has members.
+    #[error("group {group} has members")]
+    Active {
+        /// The group.
+        group: GroupName,
+    },
+    /// The device has no room, not even for this.
+    #[error("no space left")]
+    NoSpace,
+    /// The shard is closed, or was closed before the deletion was known durable: it may have been made.
+    #[error("the shard is closed")]
+    Closed,
+}
+
+/// Why nothing was told of a group.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ReadGroupError {
+    /// The shard is closed.
     #[error("the shard is closed")]
     Closed,
 }

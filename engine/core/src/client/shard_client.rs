@@ -101,6 +101,10 @@ impl<R: Runtime> ShardClient<R> {
         Self { shard }
     }
 
+    pub(super) fn engine(&self) -> &Shard<R> {
+        &self.shard
+    }
+
     /// The shard that this client lives on.
     #[must_use]
     pub fn shard(&self) -> ShardId {
@@ -178,7 +182,9 @@ impl<R: Runtime> ShardClient<R> {
     async fn change(&self, request: CatalogRequest) -> Result<Topic, CatalogError> {
         match self.shard.change_catalog(request).await? {
             CatalogAnswer::Topic(topic) => Ok(topic),
-            CatalogAnswer::ProducerIds(_) => unreachable!("a topic was asked for"),
+            CatalogAnswer::ProducerIds(_) | CatalogAnswer::SlotsPlaced => {
+                unreachable!("a topic was asked for")
+            }
         }
     }
 

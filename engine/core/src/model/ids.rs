@@ -78,6 +78,16 @@ identifier!(
 );
 
 identifier!(
+    /// A group of consumers, unique in its shard-log. Given when the group is first heard of, never reused for another name.
+    GroupId(u64)
+);
+identifier!(
+    /// A coordinator slot: 0 to [`COORDINATOR_SLOTS`](crate::limits::COORDINATOR_SLOTS), exclusive. Groups fall to slots by
+    /// their names, slots are placed on shards by the catalog.
+    SlotId(u16)
+);
+
+identifier!(
     /// One sequence of batches in one shard-log: the records of a partition, or an outbox to another shard.
     StreamId(u64)
 );

@@ -17,7 +17,7 @@ use crate::io::{Priority, Runtime};
 use crate::limits::{FRAME_DELETIONS_MAX, NO_SPACE_RETRY};
 use crate::log::DraftEntry;
 use crate::log::format::EntryKind;
-use crate::model::{PartitionId, ShardId};
+use crate::model::{PartitionId, ShardId, SlotId};
 
 /// The shard that writes the catalog.
 pub(super) const WRITER: ShardId = ShardId(0);
@@ -77,10 +77,8 @@ impl<R: Runtime> Shard<R> {
         });
     }
 
-    /// Begins what the catalog makes due: writes that the data of deleted partitions may go, in a task of its own, and
-    /// lets go of records.
+    /// Begins what the catalog makes due: writes that the data of deleted partitions may go, in a task of its own.
     pub(super) fn settle_catalog(&self) {
-        self.begin_retention();
         if !self.inner.state.borrow().to_delete.is_empty() {
             let inner = Rc::clone(&self.inner);
             self.inner.runtime.spawn(Priority::Background, inner.write_deletions());
@@ -99,6 +97,10 @@ impl<R: Runtime> Inner<R> {
         turn.front().await;
         let (change, answer) = {
             let state = self.state.borrow();
+            // Somebody else asked before.
+            if *request == CatalogRequest::PlaceSlots && state.catalog.slot(SlotId(0)).is_some() {
+                return Ok(CatalogAnswer::SlotsPlaced);
+            }
             let change = state.catalog.plan(request, self.shards)?;
             let answer = state.catalog.answer(&change.change);
             (change, answer)

@@ -42,8 +42,8 @@ pub(super) struct Inner<R: Runtime> {
     pub(super) clock: RefCell<LogClock>,
     /// When a frame of this start told the clock last.
     pub(super) clock_told: Cell<Option<Monotonic>>,
-    /// The task that lets go of records runs.
-    pub(super) retains: Cell<bool>,
+    /// How long committed offsets of a group without members are kept.
+    pub(super) offsets_retention: Duration,
     /// Largest batch that fits into a frame with what may travel with it. Bytes.
     pub(super) batch_limit: usize,
     /// Producer ids of this shard's block that are left: the next, and behind the last.

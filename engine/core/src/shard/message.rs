@@ -1,5 +1,6 @@
 //! What shards say to each other.
 
+use super::{GroupReply, GroupRequest};
 use crate::catalog::{CatalogAnswer, CatalogError, CatalogRequest, CatalogVersion};
 use crate::client::{AppendError, Appended, Bounds, ProducerPosition, ReadError, SetLogStartError};
 use crate::model::{
@@ -102,6 +103,8 @@ pub enum Request {
         /// The first number to keep.
         up_to: u64,
     },
+    /// Something about a group that lives on the asked shard.
+    Group(GroupRequest),
 }
 
 /// What one shard answers another; each request has its variant.
@@ -131,6 +134,8 @@ pub enum Reply {
     OutboxPull(Result<Vec<OutboxBatch>, ReadError>),
     /// To [`Request::OutboxTrim`].
     OutboxTrim,
+    /// To [`Request::Group`].
+    Group(GroupReply),
     /// To any request: the shard is closed. What the request asked for may have been done.
     Closed,
 }

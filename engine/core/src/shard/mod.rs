@@ -3,13 +3,16 @@
 //! Everything that changes the state passes through one synchronous step (`submit`), which decides on
 //! speculative state and puts entries into the log's open frame. The committed state is a fold over frames
 //! (`state`), checkpointed in slices (`slices`). Other shards ask through the mesh (`calls`, `serve`);
-//! `control` is the catalog between shards, `outbox` the way of records between them.
+//! `control` is the catalog between shards, `outbox` the way of records between them, `group` and `group_route` are the groups.
 //!
 //! Invariants: answers to clients and other shards tell of committed frames only; the pump of the mesh never
 //! waits; no borrow of the state is held across an `.await`.
 
 mod calls;
 mod control;
+mod group;
+mod group_message;
+mod group_route;
 mod inner;
 mod look;
 mod message;
@@ -26,6 +29,7 @@ mod submit;
 mod time;
 mod wake;
 
+pub use group_message::{GroupReply, GroupRequest};
 pub use inner::Shard;
 pub(crate) use look::ShardContents;
 pub use message::{MeshMessage, OutboxBatch, OwnedBatch, Reply, Request};

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::calls::Calls;
 use super::inner::{Inner, Shard};
@@ -10,17 +11,28 @@ use super::state::ShardState;
 use super::wake::Turnstile;
 use super::{MeshMessage, Reply};
 use crate::io::{DiskError, Mesh, Priority, Runtime};
-use crate::limits::{BATCH_SIZE_MAX, FRAME_COMPANIONS_SIZE, OUTBOX_TRIM_DELAY_DEFAULT, SHARDS_MAX};
+use crate::limits::{
+    BATCH_SIZE_MAX, FRAME_COMPANIONS_SIZE, OFFSETS_RETENTION_DEFAULT, OUTBOX_TRIM_DELAY_DEFAULT, SHARDS_MAX,
+};
 use crate::log::format::FRAME_HEADER_SIZE;
 use crate::log::{self, Log, LogOptions, RecoveryReport};
 use crate::model::{PartitionId, ShardId};
 use crate::retention::LogClock;
 
 /// How a shard is set up.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ShardOptions {
     /// How its log is set up.
     pub log: LogOptions,
+    /// How long committed offsets of a group without members are kept, from the commit or from when the last member left,
+    /// whichever was later; counted by the log's own clock, which no step of the wall clock moves.
+    pub offsets_retention: Duration,
+}
+
+impl Default for ShardOptions {
+    fn default() -> Self {
+        Self { log: LogOptions::default(), offsets_retention: OFFSETS_RETENTION_DEFAULT }
+    }
 }
 
 /// Why a shard could not be opened.
@@ -71,6 +83,7 @@ impl<R: Runtime> Shard<R> {
         options: ShardOptions,
     ) -> Result<(Self, RecoveryReport), OpenError> {
         assert!(shard.0 < shards && shards <= SHARDS_MAX, "a shard is one of those of its data folder");
+        let offsets_retention = options.offsets_retention;
         let room = options.log.frame_size_max.saturating_sub(FRAME_HEADER_SIZE + FRAME_COMPANIONS_SIZE);
         let state = Rc::new(RefCell::new(ShardState::new(runtime.clone(), shard)));
         let opened = Log::open(runtime.clone(), folder, options.log, Rc::clone(&state)).await;
@@ -99,7 +112,7 @@ impl<R: Runtime> Shard<R> {
                 outbox_trim_delay: Cell::new(OUTBOX_TRIM_DELAY_DEFAULT),
                 clock: RefCell::new(clock),
                 clock_told: Cell::new(None),
-                retains: Cell::new(false),
+                offsets_retention,
                 batch_limit: room.min(BATCH_SIZE_MAX),
                 producer_ids: Cell::new((0, 0)),
                 producer_turns: Turnstile::default(),
@@ -134,6 +147,7 @@ impl<R: Runtime> Shard<R> {
             return Err(OpenError::CatalogOlder { shard: inner.shard, partition });
         }
         self.settle_catalog();
+        self.begin_retention();
         for source in inner.others() {
             inner.runtime.spawn(Priority::Foreground, self.clone().pull_outbox(source));
         }

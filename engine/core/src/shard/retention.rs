@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 use super::inner::{Inner, Shard};
 use super::submit::{Refused, Submitted, plain};
 use super::wake::at_most;
-use crate::client::SetLogStartError;
+use crate::client::{DeleteGroupError, SetLogStartError};
 use crate::io::{Priority, Runtime};
 use crate::limits::{CLOCK_INTERVAL, FRAME_LOG_STARTS_MAX, NO_SPACE_RETRY, RETENTION_INTERVAL};
 use crate::log::format::EntryKind;
@@ -13,17 +13,15 @@ use crate::log::{AppendError as LogError, DraftEntry};
 use crate::model::Sequence;
 
 impl<R: Runtime> Shard<R> {
-    /// Runs the task that lets go of records, if a topic of this shard asks for it.
+    /// Runs the task that lets go of what has had its time.
     pub(super) fn begin_retention(&self) {
         let inner = &self.inner;
-        if inner.is_retention_limited() && !inner.retains.replace(true) {
-            let task = retain(Rc::downgrade(inner), inner.runtime.clone());
-            inner.runtime.spawn(Priority::Background, task);
-        }
+        let task = retain(Rc::downgrade(inner), inner.runtime.clone());
+        inner.runtime.spawn(Priority::Background, task);
     }
 }
 
-/// Lets go of records until no topic of the shard asks for it any more, or the shard closes.
+/// Lets go of records and of committed offsets until the shard closes.
 async fn retain<R: Runtime>(weak: Weak<Inner<R>>, runtime: R) {
     loop {
         let Some(signal) = weak.upgrade().map(|inner| Rc::clone(&inner.state.borrow().retaining)) else {
@@ -31,11 +29,14 @@ async fn retain<R: Runtime>(weak: Weak<Inner<R>>, runtime: R) {
         };
         at_most(signal.wait(), Some(runtime.sleep(RETENTION_INTERVAL))).await;
         let Some(inner) = weak.upgrade() else { return };
-        if inner.closing.get() || !inner.is_retention_limited() {
-            return inner.retains.set(false);
+        if inner.closing.get() {
+            return;
+        }
+        if !inner.is_time_kept() {
+            continue;
         }
         inner.look_at_clock();
-        match inner.let_go_of_records().await {
+        match inner.let_go().await {
             Ok(()) => {}
             Err(SetLogStartError::Closed) => return,
             Err(_) => runtime.sleep(NO_SPACE_RETRY).await,
@@ -44,8 +45,19 @@ async fn retain<R: Runtime>(weak: Weak<Inner<R>>, runtime: R) {
 }
 
 impl<R: Runtime> Inner<R> {
-    fn is_retention_limited(&self) -> bool {
-        self.state.borrow().partitions.values().any(|partition| partition.retention.is_limited())
+    /// Whether something of this shard has a time after which it goes.
+    fn is_time_kept(&self) -> bool {
+        let state = self.state.borrow();
+        let limited = || state.partitions.values().any(|partition| partition.retention.is_limited());
+        !state.groups.is_empty() || limited()
+    }
+
+    async fn let_go(&self) -> Result<(), SetLogStartError> {
+        self.let_go_of_records().await?;
+        self.let_go_of_offsets().await.map_err(|error| match error {
+            DeleteGroupError::Closed => SetLogStartError::Closed,
+            _ => SetLogStartError::NoSpace,
+        })
     }
 
     /// Raises log starts, many in one frame, until none is due.
@@ -115,6 +127,14 @@ impl<R: Runtime> Inner<R> {
         let sequence = self.log.append(&all)?;
         self.clock_told.set(Some(now));
         Ok(sequence)
+    }
+
+    /// By when, by the log's clock, what is appended now was appended. Milliseconds.
+    pub(super) fn appended_ms(&self) -> u64 {
+        if self.is_clock_due() {
+            self.look();
+        }
+        self.clock.borrow().reading().log_ms + CLOCK_INTERVAL.as_millis() as u64
     }
 
     fn clock_draft(&self) -> DraftEntry<'static> {

@@ -78,6 +78,7 @@ impl<R: Runtime> Shard<R> {
                 self.trim_outbox(from, up_to);
                 inner.send_reply(from, token, Reply::OutboxTrim);
             }
+            Request::Group(request) => self.serve_group(from, token, request),
         }
     }
 
@@ -156,7 +157,7 @@ impl<R: Runtime> Shard<R> {
     }
 
     /// Sends `reply` when frame `sequence` is committed.
-    fn reply_at(&self, sequence: Sequence, to: ShardId, token: u64, reply: Reply) {
+    pub(super) fn reply_at(&self, sequence: Sequence, to: ShardId, token: u64, reply: Reply) {
         if sequence <= self.inner.log.committed() {
             return self.inner.send_reply(to, token, reply);
         }

@@ -10,7 +10,8 @@ use rkyv::{Archive, Deserialize, Serialize};
 use thalweg_archive::{Envelope, Kind, deserialize, encode_into, view};
 
 use super::state::ShardState;
-use crate::catalog::{Catalog, CatalogV2};
+use crate::catalog::{Catalog, CatalogV2, CatalogV3};
+use crate::group::{GroupsCursor, GroupsV1};
 use crate::io::Runtime;
 use crate::limits::{SLICE_SIZE_TARGET, TIMELINE_MARKS_MAX};
 use crate::log::RestoreError;
@@ -96,6 +97,7 @@ pub(super) struct Walk {
     stage: Stage,
     name: Option<String>,
     input: Option<(StoreId, PartitionId)>,
+    group: Option<GroupsCursor>,
     partition: Option<PartitionId>,
     store: Option<(StoreId, Cursor)>,
     /// Slices encoded and not yet handed out.
@@ -110,6 +112,7 @@ enum Stage {
     Outboxes,
     Names,
     Inputs,
+    Groups,
     Partitions,
     Stores,
     Done,
@@ -134,6 +137,7 @@ impl Walk {
                 Stage::Outboxes => self.outboxes(state, out),
                 Stage::Names => self.names(state, out),
                 Stage::Inputs => self.inputs(state, out),
+                Stage::Groups => self.groups(state, out),
                 Stage::Partitions => self.partitions(state, out),
                 Stage::Stores => self.stores(state),
                 Stage::Done => return false,
@@ -191,9 +195,22 @@ impl Walk {
             Some((task, partition, _)) if slice.inputs.len() == ROWS_MAX => {
                 self.input = Some((StoreId(*task), PartitionId(*partition)));
             }
-            _ => self.stage = Stage::Partitions,
+            _ => self.stage = Stage::Groups,
         }
         if !slice.inputs.is_empty() {
+            encode_into(&slice, out);
+        }
+    }
+
+    fn groups<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
+        let begun = self.group.is_some();
+        let cursor = self.group.get_or_insert_default();
+        // Their numbers are not given again even if there is none left.
+        let slice = state.groups.slice(cursor);
+        if slice.is_none() {
+            self.stage = Stage::Partitions;
+        }
+        if let Some(slice) = slice.or_else(|| state.groups.empty_slice().filter(|_| !begun)) {
             encode_into(&slice, out);
         }
     }
@@ -290,7 +307,7 @@ impl<R: Runtime> ShardState<R> {
     pub(super) fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
         let Envelope { kind, version, .. } = Envelope::read(bytes)?;
         match (kind, version) {
-            (CatalogV2::TYPE, CatalogV2::VERSION) => {
+            (CatalogV3::TYPE, CatalogV2::VERSION | CatalogV3::VERSION) => {
                 let Ok(catalog) = Catalog::decode(bytes) else { return contradiction("the catalog") };
                 self.catalog = catalog;
             }
@@ -305,6 +322,12 @@ impl<R: Runtime> ShardState<R> {
                 let ClockV1 { log_ms, believed, seen } = deserialize(view::<ClockV1>(bytes)?);
                 self.clock =
                     Some(ClockReading { log_ms, believed: Timestamp(believed), seen: Timestamp(seen) });
+            }
+            (GroupsV1::TYPE, GroupsV1::VERSION) => {
+                let slice: GroupsV1 = deserialize(view::<GroupsV1>(bytes)?);
+                if let Err(what) = self.groups.restore(slice) {
+                    return contradiction(what);
+                }
             }
             (PartitionsV2::TYPE, PartitionsV2::VERSION) => self.restore_partitions(bytes)?,
             (StoreRowsV1::TYPE, StoreRowsV1::VERSION) => {

@@ -7,13 +7,14 @@ use super::slices::Walk;
 use super::speculation::{Effect, Speculation};
 use super::{MeshMessage, Reply, Waiters};
 use crate::catalog::{Applied, Catalog, CatalogChange, CatalogVersion, Change, Retention};
+use crate::group::{ExpiryCursor, GroupTable, GroupsAhead};
 use crate::io::{Mesh, Runtime, Signal};
 use crate::limits::CLOCK_INTERVAL;
-use crate::log::format::{Entry, EntryKind};
+use crate::log::format::{ALL_GROUPS, Entry, EntryKind};
 use crate::log::{CommittedFrame, RestoreError, StateMachine};
 use crate::model::{
-    BatchView, Offset, PartitionId, ProducerEpoch, ProducerId, ProducerStamp, RecordSequence, Sequence,
-    ShardId, StoreId, Timestamp, TopicId,
+    BatchView, GroupId, Offset, PartitionId, ProducerEpoch, ProducerId, ProducerStamp, RecordSequence,
+    Sequence, ShardId, StoreId, Timestamp, TopicId,
 };
 use crate::partition::PartitionState;
 use crate::retention::ClockReading;
@@ -72,6 +73,12 @@ pub(super) struct ShardState<R: Runtime> {
     pub(super) partitions: BTreeMap<PartitionId, PartitionState>,
     /// Partitions whose data is to be let go.
     pub(super) to_delete: Vec<PartitionId>,
+    pub(super) groups: GroupTable,
+    pub(super) groups_ahead: GroupsAhead,
+    /// Some group may have committed an offset of a partition that was deleted.
+    pub(super) offsets_lost: bool,
+    /// How far the groups have been looked at for what has expired.
+    pub(super) expiry: ExpiryCursor,
     /// The log's clock, as committed last.
     pub(super) clock: Option<ClockReading>,
     /// Wakes the task that lets go of records.
@@ -98,6 +105,10 @@ impl<R: Runtime> ShardState<R> {
             catalog_ready: false,
             partitions: BTreeMap::new(),
             to_delete: Vec::new(),
+            groups: GroupTable::default(),
+            groups_ahead: GroupsAhead::default(),
+            offsets_lost: false,
+            expiry: ExpiryCursor::default(),
             clock: None,
             retaining: Rc::default(),
             stores: BTreeMap::new(),
@@ -131,6 +142,7 @@ impl<R: Runtime> ShardState<R> {
                 state.look_at = 0;
             }
         }
+        self.offsets_lost = true;
         self.retaining.give();
         for (id, partition) in &mut self.partitions {
             // One that was not given yet was not deleted either: the catalog is too old.
@@ -159,6 +171,7 @@ impl<R: Runtime> ShardState<R> {
         for outbox in self.outboxes.values_mut() {
             outbox.next = outbox.end;
         }
+        self.groups_ahead.rebuild(&self.groups);
         for (sequence, effect) in self.speculation.take() {
             match effect {
                 Effect::Batch { partition, base, count, stamp } => {
@@ -239,6 +252,15 @@ impl<R: Runtime> ShardState<R> {
                 let name = String::from_utf8_lossy(frame.payload(entry)).into_owned();
                 self.speculation.naming.remove(&name);
                 self.insert_name(name, StoreId(entry.subject));
+            }
+            EntryKind::OffsetsCommitted => self.apply_offsets(GroupId(entry.subject), frame.payload(entry)),
+            EntryKind::GroupRecord => {
+                self.groups.record_set(GroupId(entry.subject), entry.base, frame.payload(entry));
+            }
+            EntryKind::GroupDeleted => self.groups.deleted(GroupId(entry.subject)),
+            EntryKind::OffsetsDeleted => {
+                let group = (entry.subject != ALL_GROUPS).then_some(GroupId(entry.subject));
+                self.groups.offsets_deleted(group, PartitionId(entry.base), entry.count);
             }
             EntryKind::Roll | EntryKind::SegmentRetired | EntryKind::Regrouped => {}
         }
@@ -336,6 +358,8 @@ fn check_entry(entry: &Entry, payload: &[u8]) -> Result<(), RestoreError> {
     let Some(kind) = entry.known_kind() else { return Err(RestoreError::UnknownEntry { kind: entry.kind }) };
     let checked = match kind {
         EntryKind::CatalogChange => CatalogChange::decode(payload).map(drop).map_err(in_words),
+        EntryKind::OffsetsCommitted => GroupTable::check_commit(payload),
+        EntryKind::GroupRecord => GroupTable::check_record(payload),
         EntryKind::StoreDelta => BatchView::parse_trusted(payload).map(drop).map_err(in_words),
         _ => Ok(()),
     };
@@ -363,6 +387,7 @@ impl<R: Runtime> StateMachine for ShardState<R> {
             self.apply_entry(entry, frame);
         }
         self.speculation.committed(frame.sequence());
+        self.groups_ahead.committed(frame.sequence());
         if !frame.is_recovering() {
             self.release(frame.sequence());
         }

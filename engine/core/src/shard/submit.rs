@@ -4,7 +4,9 @@
 use super::inner::Inner;
 use super::state::{NO_PRODUCER, ShardState};
 use super::wake::Turn;
-use crate::client::{AppendError, Appended, Commit, CommitError, NameStoreError, SetLogStartError};
+use crate::client::{
+    AppendError, Appended, Commit, CommitError, DeleteGroupError, NameStoreError, SetLogStartError,
+};
 use crate::io::Runtime;
 use crate::limits::{STORE_NAME_SIZE_MAX, STORES_MAX};
 use crate::log::format::{Entry, EntryKind};
@@ -82,7 +84,7 @@ macro_rules! small_submissions {
         }
     })* };
 }
-small_submissions!(NameStoreError, SetLogStartError, crate::catalog::CatalogError);
+small_submissions!(NameStoreError, SetLogStartError, DeleteGroupError, crate::catalog::CatalogError);
 
 /// The entry of a batch.
 fn batch_entry(partition: PartitionId, base: Offset, view: &BatchView<'_>, stamped: bool) -> Entry {
@@ -155,12 +157,17 @@ impl<R: Runtime> Inner<R> {
         }
     }
 
-    fn append_drafts<E: SubmitError>(&self, drafts: &[DraftEntry<'_>]) -> Result<Sequence, Refused<E>> {
+    pub(super) fn append_drafts<E: SubmitError>(
+        &self,
+        drafts: &[DraftEntry<'_>],
+    ) -> Result<Sequence, Refused<E>> {
         if self.closing.get() {
             return Err(Refused::Error(E::closed()));
         }
-        let records = drafts.iter().any(|draft| draft.entry.kind == EntryKind::Batch.raw());
-        if records && self.is_clock_due() {
+        let timed =
+            [EntryKind::Batch, EntryKind::OffsetsCommitted, EntryKind::GroupRecord].map(EntryKind::raw);
+        let tells = drafts.iter().any(|draft| timed.contains(&draft.entry.kind));
+        if tells && self.is_clock_due() {
             return self.append_with_clock(drafts).map_err(E::from_log);
         }
         self.log.append(drafts).map_err(E::from_log)

@@ -34,6 +34,7 @@ pub(crate) fn options() -> ShardOptions {
             frame_size_max: 64 << 10,
             ..LogOptions::default()
         },
+        ..ShardOptions::default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod clients;
 mod common;
+mod groups;
 mod newer;
 mod restart;
 mod retention;

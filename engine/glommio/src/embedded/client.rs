@@ -4,8 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thalweg_engine::catalog::{CatalogError, Partition, Topic, TopicSettings};
-use thalweg_engine::client::{AppendError, Appended, Bounds, ProducerPosition, ReadError, SetLogStartError};
-use thalweg_engine::model::{Offset, ProducerId, StampedOffset, TimeSearch, TopicName};
+use thalweg_engine::client::{
+    AppendError, Appended, Bounds, CommitOffsetsError, CommittedOffset, DeleteGroupError, GroupRecord,
+    GroupSummary, OffsetCommit, ProducerPosition, ReadError, ReadGroupError, SetGroupRecordError,
+    SetLogStartError,
+};
+use thalweg_engine::model::{
+    GroupName, Offset, PartitionId, ProducerId, StampedOffset, TimeSearch, TopicName,
+};
 use thalweg_engine::shard::OwnedBatch;
 
 use super::fate::Fate;
@@ -167,6 +173,108 @@ impl Client {
         self.send(partition.shard.0, |slot| ThreadMessage::SetLogStart { partition: id, offset, slot })
             .wait()
             .unwrap_or(Err(SetLogStartError::Closed))
+    }
+
+    /// Commits offsets of a group, all of them or none; see
+    /// [`ShardClient::commit_offsets`](thalweg_engine::client::ShardClient::commit_offsets). The answer comes when they are
+    /// durable; any number of commits may be under way. Those of one thread for one group are made in its order.
+    pub fn commit_offsets(
+        &self,
+        group: &GroupName,
+        offsets: Vec<OffsetCommit>,
+    ) -> Pending<Result<(), CommitOffsetsError>> {
+        let group = group.clone();
+        self.send(self.near(&group), |slot| ThreadMessage::CommitOffsets { group, offsets, slot })
+    }
+
+    /// What a group has committed for `partitions`, or for all partitions, by partition; those without a committed offset are
+    /// left out.
+    ///
+    /// # Errors
+    /// [`ReadGroupError`].
+    pub fn committed_offsets(
+        &self,
+        group: &GroupName,
+        partitions: Option<Vec<PartitionId>>,
+    ) -> Result<Vec<CommittedOffset>, ReadGroupError> {
+        let group = group.clone();
+        self.send(self.near(&group), |slot| ThreadMessage::CommittedOffsets { group, partitions, slot })
+            .wait()
+            .unwrap_or(Err(ReadGroupError::Closed))
+    }
+
+    /// All groups, by name.
+    ///
+    /// # Errors
+    /// [`ReadGroupError`].
+    pub fn groups(&self) -> Result<Vec<GroupSummary>, ReadGroupError> {
+        self.send(0, |slot| ThreadMessage::Groups { slot }).wait().unwrap_or(Err(ReadGroupError::Closed))
+    }
+
+    /// Deletes a group with all that it has. On return that is durable.
+    ///
+    /// # Errors
+    /// [`DeleteGroupError`].
+    pub fn delete_group(&self, group: &GroupName) -> Result<(), DeleteGroupError> {
+        let group = group.clone();
+        self.send(self.near(&group), |slot| ThreadMessage::DeleteGroup { group, slot })
+            .wait()
+            .unwrap_or(Err(DeleteGroupError::Closed))
+    }
+
+    /// Lets go of what a group has committed for `partitions`. On return that is durable.
+    ///
+    /// # Errors
+    /// [`DeleteGroupError`], never [`DeleteGroupError::Active`].
+    pub fn delete_offsets(
+        &self,
+        group: &GroupName,
+        partitions: Vec<PartitionId>,
+    ) -> Result<(), DeleteGroupError> {
+        let group = group.clone();
+        self.send(self.near(&group), |slot| ThreadMessage::DeleteOffsets { group, partitions, slot })
+            .wait()
+            .unwrap_or(Err(DeleteGroupError::Closed))
+    }
+
+    /// What a coordinator keeps of a group.
+    ///
+    /// # Errors
+    /// [`ReadGroupError`].
+    pub fn group_record(&self, group: &GroupName) -> Result<Option<GroupRecord>, ReadGroupError> {
+        let group = group.clone();
+        self.send(self.near(&group), |slot| ThreadMessage::GroupRecord { group, slot })
+            .wait()
+            .unwrap_or(Err(ReadGroupError::Closed))
+    }
+
+    /// Sets what a coordinator keeps of a group, if it has version `expected`; see
+    /// [`ShardClient::set_group_record`](thalweg_engine::client::ShardClient::set_group_record).
+    ///
+    /// # Errors
+    /// [`SetGroupRecordError`].
+    pub fn set_group_record(
+        &self,
+        group: &GroupName,
+        expected: u64,
+        active: bool,
+        bytes: Vec<u8>,
+    ) -> Result<u64, SetGroupRecordError> {
+        let group = group.clone();
+        self.send(self.near(&group), |slot| ThreadMessage::SetGroupRecord {
+            group,
+            expected,
+            active,
+            bytes,
+            slot,
+        })
+        .wait()
+        .unwrap_or(Err(SetGroupRecordError::Closed))
+    }
+
+    /// A shard to ask about a group: always the same one. If the group lives elsewhere, that one asks for it.
+    fn near(&self, group: &GroupName) -> u16 {
+        group.slot().0 % self.shard_count()
     }
 
     /// All topics, by name, internal ones included.

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use thalweg_engine::catalog::{CatalogError, Topic, TopicSettings};
 use thalweg_engine::client::{
-    AppendError, Appended, Bounds, ProducerPosition, ReadError, SetLogStartError, ShardClient,
+    AppendError, Appended, Bounds, CommitOffsetsError, CommittedOffset, DeleteGroupError, GroupRecord,
+    GroupSummary, OffsetCommit, ProducerPosition, ReadError, ReadGroupError, SetGroupRecordError,
+    SetLogStartError, ShardClient,
 };
-use thalweg_engine::model::{Offset, PartitionId, ProducerId, StampedOffset, TimeSearch, TopicName};
+use thalweg_engine::model::{
+    GroupName, Offset, PartitionId, ProducerId, StampedOffset, TimeSearch, TopicName,
+};
 use thalweg_engine::shard::OwnedBatch;
 
 use crate::GlommioRuntime;
@@ -65,6 +69,39 @@ pub(super) enum ThreadMessage {
         name: TopicName,
         settings: TopicSettings,
         slot: ReplySlot<Result<Topic, CatalogError>>,
+    },
+    CommitOffsets {
+        group: GroupName,
+        offsets: Vec<OffsetCommit>,
+        slot: ReplySlot<Result<(), CommitOffsetsError>>,
+    },
+    CommittedOffsets {
+        group: GroupName,
+        partitions: Option<Vec<PartitionId>>,
+        slot: ReplySlot<Result<Vec<CommittedOffset>, ReadGroupError>>,
+    },
+    Groups {
+        slot: ReplySlot<Result<Vec<GroupSummary>, ReadGroupError>>,
+    },
+    DeleteGroup {
+        group: GroupName,
+        slot: ReplySlot<Result<(), DeleteGroupError>>,
+    },
+    DeleteOffsets {
+        group: GroupName,
+        partitions: Vec<PartitionId>,
+        slot: ReplySlot<Result<(), DeleteGroupError>>,
+    },
+    GroupRecord {
+        group: GroupName,
+        slot: ReplySlot<Result<Option<GroupRecord>, ReadGroupError>>,
+    },
+    SetGroupRecord {
+        group: GroupName,
+        expected: u64,
+        active: bool,
+        bytes: Vec<u8>,
+        slot: ReplySlot<Result<u64, SetGroupRecordError>>,
     },
     SetLogStart {
         partition: PartitionId,

@@ -89,6 +89,33 @@ fn start(client: &Client, message: ThreadMessage) {
         ThreadMessage::SetLogStart { partition, offset, slot } => {
             answer(client, slot, async move |client: Client| client.set_log_start(partition, offset).await);
         }
+        ThreadMessage::CommitOffsets { group, offsets, slot } => {
+            let work = async move |client: Client| client.commit_offsets(&group, &offsets).await;
+            in_order(client, slot, work);
+        }
+        ThreadMessage::CommittedOffsets { group, partitions, slot } => {
+            answer(client, slot, async move |client: Client| {
+                client.committed_offsets(&group, partitions.as_deref()).await
+            });
+        }
+        ThreadMessage::Groups { slot } => {
+            answer(client, slot, async move |client: Client| client.groups().await);
+        }
+        ThreadMessage::DeleteGroup { group, slot } => {
+            in_order(client, slot, async move |client: Client| client.delete_group(&group).await);
+        }
+        ThreadMessage::DeleteOffsets { group, partitions, slot } => {
+            let work = async move |client: Client| client.delete_offsets(&group, &partitions).await;
+            in_order(client, slot, work);
+        }
+        ThreadMessage::GroupRecord { group, slot } => {
+            answer(client, slot, async move |client: Client| client.group_record(&group).await);
+        }
+        ThreadMessage::SetGroupRecord { group, expected, active, bytes, slot } => {
+            in_order(client, slot, async move |client: Client| {
+                client.set_group_record(&group, expected, active, &bytes).await
+            });
+        }
         ThreadMessage::Topics { slot } => slot.send(client.topics()),
         ThreadMessage::Run(job) => job(client.clone()),
         ThreadMessage::Close { .. } | ThreadMessage::End => unreachable!("closing ends the service"),
@@ -104,16 +131,23 @@ where
     client.runtime().spawn(Priority::Foreground, async move { slot.send(work.await) });
 }
 
-/// Appends in the order in which threads asked: the batch enters the log before the next request is looked
-/// at, and only the wait for its durability becomes a task.
 fn append(
     client: &Client,
     partition: PartitionId,
     batch: Vec<u8>,
     slot: ReplySlot<Result<Appended, AppendError>>,
 ) {
-    let appender = client.clone();
-    let mut work = Box::pin(async move { appender.append(partition, &batch).await });
+    in_order(client, slot, async move |client: Client| client.append(partition, &batch).await);
+}
+
+/// Does what changes something in the order in which threads asked: it enters the log, or is on its way to its shard, before
+/// the next request is looked at, and only the wait for its durability becomes a task.
+fn in_order<T, W>(client: &Client, slot: ReplySlot<T>, work: impl FnOnce(Client) -> W)
+where
+    T: Send + 'static,
+    W: Future<Output = T> + 'static,
+{
+    let mut work = Box::pin(work(client.clone()));
     match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => slot.send(answer),
         Poll::Pending => {

@@ -33,6 +33,8 @@ pub(in crate::log) fn growth_of(kind: u16, size: usize) -> u64 {
         Some(EntryKind::Roll) => CHECKPOINT_SEGMENT_GROWTH,
         // Their payloads stay where they are.
         Some(EntryKind::Batch | EntryKind::OutboxBatch) => CHECKPOINT_ENTRY_GROWTH,
+        // Many small rows, which go into several slices.
+        Some(EntryKind::OffsetsCommitted) => CHECKPOINT_ENTRY_GROWTH + size as u64 + size as u64 / 256,
         _ => CHECKPOINT_ENTRY_GROWTH + size as u64,
     }
 }

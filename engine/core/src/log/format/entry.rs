@@ -52,7 +52,19 @@ pub enum EntryKind {
     /// What the log's own clock says: the milliseconds since the log was made are the base; what the wall clock would say if
     /// only these had passed the owner, and what it said the largest timestamp.
     Clock = 16,
+    /// A group committed offsets, all of its payload.
+    OffsetsCommitted = 18,
+    /// A coordinator's record of a group was set; its version is the base.
+    GroupRecord = 19,
+    /// A group is no more.
+    GroupDeleted = 20,
+    /// Committed offsets were let go of: those of `count` partitions from the base on, of the group that is the subject, or of
+    /// all groups of the shard if that is [`ALL_GROUPS`].
+    OffsetsDeleted = 21,
 }
+
+/// Subject of an [`EntryKind::OffsetsDeleted`] that is about every group of its shard.
+pub const ALL_GROUPS: u64 = u64::MAX;
 
 impl EntryKind {
     /// The kind of this number, if this code knows it.
@@ -75,6 +87,10 @@ impl EntryKind {
             14 => Self::TopicDeleted,
             15 => Self::Regrouped,
             16 => Self::Clock,
+            18 => Self::OffsetsCommitted,
+            19 => Self::GroupRecord,
+            20 => Self::GroupDeleted,
+            21 => Self::OffsetsDeleted,
             _ => return None,
         })
     }
@@ -89,6 +105,8 @@ impl EntryKind {
                 | Self::OutboxTrim
                 | Self::StoreDropped
                 | Self::TopicDeleted
+                | Self::GroupDeleted
+                | Self::OffsetsDeleted
         )
     }
 

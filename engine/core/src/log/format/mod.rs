@@ -19,7 +19,7 @@ pub use checkpoint::{
 };
 pub use directory::{Directory, DirectoryV1, directory_size_for, encode_directory, read_directory};
 pub use entry::{
-    CHECKSUM_CRC32, CHECKSUM_CRC32C, CHECKSUM_NONE, Entry, EntryKind, EntryV1, payload_checksum,
+    ALL_GROUPS, CHECKSUM_CRC32, CHECKSUM_CRC32C, CHECKSUM_NONE, Entry, EntryKind, EntryV1, payload_checksum,
     verify_payload,
 };
 pub use frame::{
