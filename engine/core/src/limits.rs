@@ -234,6 +234,9 @@ pub const PRODUCER_ID_BLOCK: u32 = 1000;
 /// Producers that one partition remembers; beyond, those silent for longest are forgotten.
 pub const PARTITION_PRODUCERS_MAX: usize = 1024;
 
+/// How long a partition remembers a producer that is silent, unless configured otherwise.
+pub const PRODUCER_EXPIRY_DEFAULT: Duration = Duration::from_secs(24 * 3600);
+
 /// Keys at which a leaf of a store's table is split: as many as a hash table of 2,048 buckets takes.
 pub const STORE_LEAF_ENTRIES_MAX: usize = 2048 / 8 * 7;
 

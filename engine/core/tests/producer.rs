@@ -75,7 +75,7 @@ fn verdicts_follow_the_oracle_also_through_checkpoints() {
             let verdict = judge(&table, &stamp, count);
             assert_eq!(verdict, oracle(history, &stamp, count), "seed {seed}: {stamp:?} {count}");
             if verdict == Ok(Verdict::Append) {
-                table.appended(&stamp, count, Offset(end));
+                table.appended(&stamp, count, Offset(end), 0);
                 let history = histories.entry(id).or_default();
                 if history.0 != epoch {
                     *history = (epoch, Vec::new());
@@ -95,11 +95,11 @@ fn verdicts_follow_the_oracle_also_through_checkpoints() {
 fn sequences_wrap_to_zero_behind_the_highest() {
     let mut table = ProducerTable::default();
     let high = RecordSequence::MODULUS - 3;
-    table.appended(&stamp(1, 0, high), 3, Offset(0));
+    table.appended(&stamp(1, 0, high), 3, Offset(0), 0);
     assert_eq!(table.window(ProducerId(1)).unwrap().next(), RecordSequence(0));
     assert_eq!(judge(&table, &stamp(1, 0, 0), 1), Ok(Verdict::Append));
     assert_eq!(judge(&table, &stamp(1, 0, high), 3), Ok(Verdict::Duplicate(Offset(0))));
-    table.appended(&stamp(1, 0, 0), 2, Offset(3));
+    table.appended(&stamp(1, 0, 0), 2, Offset(3), 0);
     assert_eq!(judge(&table, &stamp(1, 0, high), 3), Ok(Verdict::Duplicate(Offset(0))));
     assert_eq!(judge(&table, &stamp(1, 0, 1), 1), Err(Refusal::OutOfOrder(RecordSequence(2))));
 }
@@ -109,13 +109,38 @@ fn the_producer_silent_for_longest_is_forgotten_first() {
     let mut table = ProducerTable::default();
     let last = PARTITION_PRODUCERS_MAX as u64;
     for id in 0..last {
-        table.appended(&stamp(id, 0, 0), 1, Offset(id));
+        table.appended(&stamp(id, 0, 0), 1, Offset(id), 0);
     }
-    table.appended(&stamp(0, 0, 1), 1, Offset(last));
-    table.appended(&stamp(last, 0, 0), 1, Offset(last + 1));
+    table.appended(&stamp(0, 0, 1), 1, Offset(last), 0);
+    table.appended(&stamp(last, 0, 0), 1, Offset(last + 1), 0);
     assert_eq!(table.len(), PARTITION_PRODUCERS_MAX);
     assert!(table.window(ProducerId(1)).is_none());
     assert!(table.window(ProducerId(0)).is_some());
     assert!(table.window(ProducerId(last)).is_some());
     assert_eq!(judge(&table, &stamp(1, 0, 1), 1), Err(Refusal::Unknown));
+}
+
+#[test]
+fn who_has_been_silent_for_long_is_forgotten_and_nobody_else() {
+    let mut table = ProducerTable::default();
+    for (base, id) in [5, 3, 9, 4].into_iter().enumerate() {
+        table.appended(&stamp(id, 0, 0), 1, Offset(base as u64), 100 * base as u64);
+    }
+    table.appended(&stamp(5, 0, 1), 1, Offset(4), 400);
+    assert_eq!(table.oldest_ms(), Some(100));
+    table.forget_silent(99);
+    assert_eq!(table.len(), 4);
+    let mut copy = ProducerTable::from_rows(table.rows()).unwrap();
+    for table in [&mut table, &mut copy] {
+        table.forget_silent(200);
+        assert_eq!(judge(table, &stamp(3, 0, 1), 1), Err(Refusal::Unknown));
+        assert_eq!(judge(table, &stamp(9, 0, 1), 1), Err(Refusal::Unknown));
+        assert_eq!(judge(table, &stamp(4, 0, 1), 1), Ok(Verdict::Append));
+        assert_eq!(judge(table, &stamp(5, 0, 0), 1), Ok(Verdict::Duplicate(Offset(0))));
+        assert_eq!(table.oldest_ms(), Some(300));
+    }
+    assert!(table.rows().eq(copy.rows()));
+    table.forget_silent(400);
+    assert!(table.is_empty());
+    assert_eq!(table.oldest_ms(), None);
 }

@@ -33,14 +33,21 @@ pub(crate) struct PartitionState {
 impl PartitionState {
     /// Takes in a committed batch of `count` records at `base`; `false` if it was contained already, because
     /// a checkpoint's slice was ahead of the frames read again.
-    pub(crate) fn committed(&mut self, base: Offset, count: u32, stamp: Option<&ProducerStamp>) -> bool {
+    /// `appended_ms`: by when it was appended, by the log's clock.
+    pub(crate) fn committed(
+        &mut self,
+        base: Offset,
+        count: u32,
+        stamp: Option<&ProducerStamp>,
+        appended_ms: u64,
+    ) -> bool {
         if base < self.end {
             return false;
         }
         self.end = Offset(base.0 + u64::from(count));
         self.next = self.next.max(self.end);
         if let Some(stamp) = stamp {
-            self.producers.appended(stamp, count, base);
+            self.producers.appended(stamp, count, base, appended_ms);
         }
         true
     }

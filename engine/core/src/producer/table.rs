@@ -7,12 +7,19 @@ use crate::limits::{PARTITION_PRODUCERS_MAX, PRODUCER_BATCHES_KEPT};
 use crate::model::{Offset, ProducerEpoch, ProducerId, ProducerStamp, RecordSequence};
 
 /// The windows of a partition's producers; at most [`PARTITION_PRODUCERS_MAX`], beyond which those are
-/// forgotten that have been silent for longest.
+/// forgotten that have been silent for longest, as are those that have been silent for too long.
 #[derive(Clone, Debug, Default)]
 pub struct ProducerTable {
-    windows: BTreeMap<ProducerId, Window>,
+    windows: BTreeMap<ProducerId, Remembered>,
     /// The same by the offset of their newest batches, which no two share.
     by_base: BTreeSet<(Offset, ProducerId)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    window: Window,
+    /// By when its newest batch was appended, by the log's clock. Milliseconds.
+    appended_ms: u64,
 }
 
 /// One window as plain numbers, for a checkpoint.
@@ -24,13 +31,15 @@ pub struct WindowRow {
     pub epoch: ProducerEpoch,
     /// First sequence, number of records and offset of its newest batches, oldest first.
     pub batches: Vec<(RecordSequence, u32, Offset)>,
+    /// By when the newest of them was appended, by the log's clock. Milliseconds.
+    pub appended_ms: u64,
 }
 
 impl ProducerTable {
     /// The window of a producer.
     #[must_use]
     pub fn window(&self, producer: ProducerId) -> Option<&Window> {
-        self.windows.get(&producer)
+        self.windows.get(&producer).map(|remembered| &remembered.window)
     }
 
     /// Number of producers remembered.
@@ -45,14 +54,15 @@ impl ProducerTable {
         self.windows.is_empty()
     }
 
-    /// Remembers an appended batch of `count` records at `base`, which lies behind all before.
-    pub fn appended(&mut self, stamp: &ProducerStamp, count: u32, base: Offset) {
-        let old = self.windows.get(&stamp.id);
-        let new = Window::after(old, stamp, count, base);
-        if let Some(old) = old {
-            self.by_base.remove(&(old.newest_base(), stamp.id));
+    /// Remembers an appended batch of `count` records at `base`, which lies behind all before. `appended_ms`: by when it was
+    /// appended, by the log's clock.
+    pub fn appended(&mut self, stamp: &ProducerStamp, count: u32, base: Offset, appended_ms: u64) {
+        let old = self.window(stamp.id);
+        let window = Window::after(old, stamp, count, base);
+        if let Some(old) = old.map(Window::newest_base) {
+            self.by_base.remove(&(old, stamp.id));
         }
-        self.windows.insert(stamp.id, new);
+        self.windows.insert(stamp.id, Remembered { window, appended_ms });
         self.by_base.insert((base, stamp.id));
         if self.windows.len() > PARTITION_PRODUCERS_MAX {
             let (_, silent) = self.by_base.pop_first().expect("as many as windows");
@@ -60,12 +70,28 @@ impl ProducerTable {
         }
     }
 
+    /// By when the producer that has been silent for longest appended its newest batch, by the log's clock. Milliseconds.
+    #[must_use]
+    pub fn oldest_ms(&self) -> Option<u64> {
+        let (_, producer) = self.by_base.first()?;
+        Some(self.windows[producer].appended_ms)
+    }
+
+    /// Forgets the producers whose newest batches were appended by `until_ms`, by the log's clock.
+    pub fn forget_silent(&mut self, until_ms: u64) {
+        while self.oldest_ms().is_some_and(|oldest| oldest <= until_ms) {
+            let (_, silent) = self.by_base.pop_first().expect("there is an oldest one");
+            self.windows.remove(&silent);
+        }
+    }
+
     /// All windows, by producer.
     pub fn rows(&self) -> impl Iterator<Item = WindowRow> + '_ {
-        self.windows.iter().map(|(producer, window)| WindowRow {
+        self.windows.iter().map(|(producer, Remembered { window, appended_ms })| WindowRow {
             producer: *producer,
             epoch: window.epoch(),
             batches: window.rows().collect(),
+            appended_ms: *appended_ms,
         })
     }
 
@@ -85,7 +111,8 @@ impl ProducerTable {
             }
             let window = window?;
             table.by_base.insert((window.newest_base(), row.producer));
-            table.windows.insert(row.producer, window);
+            let appended_ms = row.appended_ms;
+            table.windows.insert(row.producer, Remembered { window, appended_ms });
         }
         let distinct = table.by_base.len() == table.windows.len();
         (distinct && table.windows.len() <= PARTITION_PRODUCERS_MAX).then_some(table)

@@ -140,7 +140,6 @@ impl<R: Runtime> Inner<R> {
     }
 
     /// Sets the record of a group. A refusal for its version is told once what it was judged by is committed.
-    #[expect(clippy::type_complexity, reason = "the refusal is an answer")]
     pub(super) fn submit_record(
         &self,
         name: &GroupName,
@@ -176,7 +175,6 @@ impl<R: Runtime> Inner<R> {
     }
 
     /// Deletes a group. A refusal is told once what it was judged by is committed.
-    #[expect(clippy::type_complexity, reason = "the refusal is an answer")]
     pub(super) fn submit_group_deletion(
         &self,
         name: &GroupName,

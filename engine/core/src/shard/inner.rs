@@ -44,6 +44,8 @@ pub(super) struct Inner<R: Runtime> {
     pub(super) clock_told: Cell<Option<Monotonic>>,
     /// How long committed offsets of a group without members are kept.
     pub(super) offsets_retention: Duration,
+    /// Silence after which a producer is forgotten.
+    pub(super) producer_expiry: Duration,
     /// Largest batch that fits into a frame with what may travel with it. Bytes.
     pub(super) batch_limit: usize,
     /// Producer ids of this shard's block that are left: the next, and behind the last.

@@ -12,7 +12,8 @@ use super::wake::Turnstile;
 use super::{MeshMessage, Reply};
 use crate::io::{DiskError, Mesh, Priority, Runtime};
 use crate::limits::{
-    BATCH_SIZE_MAX, FRAME_COMPANIONS_SIZE, OFFSETS_RETENTION_DEFAULT, OUTBOX_TRIM_DELAY_DEFAULT, SHARDS_MAX,
+    BATCH_SIZE_MAX, FRAME_COMPANIONS_SIZE, OFFSETS_RETENTION_DEFAULT, OUTBOX_TRIM_DELAY_DEFAULT,
+    PRODUCER_EXPIRY_DEFAULT, SHARDS_MAX,
 };
 use crate::log::format::FRAME_HEADER_SIZE;
 use crate::log::{self, Log, LogOptions, RecoveryReport};
@@ -27,11 +28,18 @@ pub struct ShardOptions {
     /// How long committed offsets of a group without members are kept, from the commit or from when the last member left,
     /// whichever was later; counted by the log's own clock, which no step of the wall clock moves.
     pub offsets_retention: Duration,
+    /// How long a partition remembers a producer that appends nothing to it, by the log's own clock; zero: as long as there
+    /// are not too many. Frames tell it, so that a log that is read again gives the same state whatever is set then.
+    pub producer_expiry: Duration,
 }
 
 impl Default for ShardOptions {
     fn default() -> Self {
-        Self { log: LogOptions::default(), offsets_retention: OFFSETS_RETENTION_DEFAULT }
+        Self {
+            log: LogOptions::default(),
+            offsets_retention: OFFSETS_RETENTION_DEFAULT,
+            producer_expiry: PRODUCER_EXPIRY_DEFAULT,
+        }
     }
 }
 
@@ -83,7 +91,7 @@ impl<R: Runtime> Shard<R> {
         options: ShardOptions,
     ) -> Result<(Self, RecoveryReport), OpenError> {
         assert!(shard.0 < shards && shards <= SHARDS_MAX, "a shard is one of those of its data folder");
-        let offsets_retention = options.offsets_retention;
+        let ShardOptions { offsets_retention, producer_expiry, .. } = options;
         let room = options.log.frame_size_max.saturating_sub(FRAME_HEADER_SIZE + FRAME_COMPANIONS_SIZE);
         let state = Rc::new(RefCell::new(ShardState::new(runtime.clone(), shard)));
         let opened = Log::open(runtime.clone(), folder, options.log, Rc::clone(&state)).await;
@@ -113,6 +121,7 @@ impl<R: Runtime> Shard<R> {
                 clock: RefCell::new(clock),
                 clock_told: Cell::new(None),
                 offsets_retention,
+                producer_expiry,
                 batch_limit: room.min(BATCH_SIZE_MAX),
                 producer_ids: Cell::new((0, 0)),
                 producer_turns: Turnstile::default(),

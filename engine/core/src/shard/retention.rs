@@ -11,6 +11,7 @@ use crate::limits::{CLOCK_INTERVAL, FRAME_LOG_STARTS_MAX, NO_SPACE_RETRY, RETENT
 use crate::log::format::EntryKind;
 use crate::log::{AppendError as LogError, DraftEntry};
 use crate::model::Sequence;
+use crate::partition::PartitionState;
 
 impl<R: Runtime> Shard<R> {
     /// Runs the task that lets go of what has had its time.
@@ -48,16 +49,35 @@ impl<R: Runtime> Inner<R> {
     /// Whether something of this shard has a time after which it goes.
     fn is_time_kept(&self) -> bool {
         let state = self.state.borrow();
-        let limited = || state.partitions.values().any(|partition| partition.retention.is_limited());
-        !state.groups.is_empty() || limited()
+        let keeps =
+            |partition: &PartitionState| partition.retention.is_limited() || !partition.producers.is_empty();
+        !state.groups.is_empty() || state.partitions.values().any(keeps)
     }
 
     async fn let_go(&self) -> Result<(), SetLogStartError> {
+        self.let_go_of_producers();
         self.let_go_of_records().await?;
         self.let_go_of_offsets().await.map_err(|error| match error {
             DeleteGroupError::Closed => SetLogStartError::Closed,
             _ => SetLogStartError::NoSpace,
         })
+    }
+
+    /// Tells the clock if a producer has been silent for long enough to be forgotten for it. If there is no room for it, the
+    /// next frame with records does.
+    fn let_go_of_producers(&self) {
+        let silence_ms = self.producer_silence_ms();
+        let now_ms = self.clock.borrow().reading().log_ms;
+        let oldest = self.state.borrow().oldest_producer_ms();
+        if silence_ms > 0 && oldest.is_some_and(|oldest| oldest.saturating_add(silence_ms) <= now_ms) {
+            self.tell_clock();
+            self.runtime.mark("producers-forgotten");
+        }
+    }
+
+    /// Silence after which a producer is forgotten; 0: never. Milliseconds.
+    fn producer_silence_ms(&self) -> u64 {
+        u64::try_from(self.producer_expiry.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Raises log starts, many in one frame, until none is due.
@@ -93,10 +113,14 @@ impl<R: Runtime> Inner<R> {
     /// Looks at the clocks. Where the wall clock was stepped, a frame tells at once, so that the next start does not take the
     /// step for time that has passed; if there is no room for it, the next frame with records does.
     fn look_at_clock(&self) {
-        if !self.look() {
-            return;
+        if self.look() {
+            self.clock_told.set(None);
+            self.tell_clock();
         }
-        self.clock_told.set(None);
+    }
+
+    /// Puts what the clock says into a frame, if there is room.
+    fn tell_clock(&self) {
         if !self.closing.get() && self.log.append(&[self.clock_draft()]).is_ok() {
             self.clock_told.set(Some(self.runtime.now()));
         }
@@ -139,7 +163,8 @@ impl<R: Runtime> Inner<R> {
 
     fn clock_draft(&self) -> DraftEntry<'static> {
         let reading = self.clock.borrow().reading();
-        let mut draft = plain(EntryKind::Clock, 0, reading.log_ms, reading.believed.0 as u64);
+        let mut draft =
+            plain(EntryKind::Clock, self.producer_silence_ms(), reading.log_ms, reading.believed.0 as u64);
         draft.entry.timestamp_max = reading.seen.0;
         draft
     }

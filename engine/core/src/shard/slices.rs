@@ -13,7 +13,7 @@ use super::state::ShardState;
 use crate::catalog::{Catalog, CatalogV2, CatalogV3};
 use crate::group::{GroupsCursor, GroupsV1};
 use crate::io::Runtime;
-use crate::limits::{SLICE_SIZE_TARGET, TIMELINE_MARKS_MAX};
+use crate::limits::{CLOCK_INTERVAL, SLICE_SIZE_TARGET, TIMELINE_MARKS_MAX};
 use crate::log::RestoreError;
 use crate::model::{
     Offset, PartitionId, ProducerEpoch, ProducerId, RecordSequence, ShardId, StoreId, Timestamp,
@@ -55,6 +55,17 @@ pub(super) struct WindowV1 {
     batches: Vec<(u32, u32, u64)>,
 }
 
+/// A producer's window, version 2.
+#[derive(Archive, Clone, Debug, Deserialize, Serialize)]
+pub(super) struct WindowV2 {
+    producer: u64,
+    epoch: u16,
+    /// First sequence, number of records, offset; oldest first.
+    batches: Vec<(u32, u32, u64)>,
+    /// By when the newest was appended, by the log's clock. Milliseconds.
+    appended_ms: u64,
+}
+
 /// A mark of a timeline: end, bytes, appended.
 type MarkV1 = (u64, u64, u64);
 
@@ -69,6 +80,28 @@ pub(super) struct PartitionRowV2 {
     marks: Vec<MarkV1>,
 }
 
+/// A partition, version 3.
+#[derive(Archive, Clone, Debug, Deserialize, Serialize)]
+pub(super) struct PartitionRowV3 {
+    partition: u64,
+    start: u64,
+    end: u64,
+    producers: Vec<WindowV2>,
+    begin: MarkV1,
+    marks: Vec<MarkV1>,
+}
+
+impl PartitionRowV3 {
+    /// The row of before producers had times: by `appended_ms` at the latest they appended.
+    fn from_v2(old: PartitionRowV2, appended_ms: u64) -> Self {
+        let PartitionRowV2 { partition, start, end, producers, begin, marks } = old;
+        let window =
+            |WindowV1 { producer, epoch, batches }| WindowV2 { producer, epoch, batches, appended_ms };
+        let producers = producers.into_iter().map(window).collect();
+        Self { partition, start, end, producers, begin, marks }
+    }
+}
+
 /// The log's clock, version 1.
 #[derive(Archive, Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(super) struct ClockV1 {
@@ -77,10 +110,16 @@ pub(super) struct ClockV1 {
     seen: i64,
 }
 
-/// Partitions, version 2.
+/// Partitions, version 2: read, no longer written.
 #[derive(Archive, Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct PartitionsV2 {
     partitions: Vec<PartitionRowV2>,
+}
+
+/// Partitions, version 3.
+#[derive(Archive, Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct PartitionsV3 {
+    partitions: Vec<PartitionRowV3>,
 }
 
 macro_rules! kinds {
@@ -89,7 +128,7 @@ macro_rules! kinds {
         const VERSION: u16 = $version;
     })* };
 }
-kinds!(PartitionsV2 = 35, 2; OutboxesV1 = 36, 1; NamesV1 = 37, 1; InputsV1 = 38, 1; ClockV1 = 39, 1);
+kinds!(PartitionsV2 = 35, 2; PartitionsV3 = 35, 3; OutboxesV1 = 36, 1; NamesV1 = 37, 1; InputsV1 = 38, 1; ClockV1 = 39, 1);
 
 /// How far the slices of a checkpoint have been taken.
 #[derive(Debug, Default)]
@@ -216,11 +255,11 @@ impl Walk {
     }
 
     fn partitions<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
-        let mut slice = PartitionsV2::default();
+        let mut slice = PartitionsV3::default();
         let mut size = 0;
         for (id, partition) in state.partitions.range(after(self.partition.as_ref())) {
             let row = partition_row(*id, partition);
-            let batches: usize = row.producers.iter().map(|window| 18 + 16 * window.batches.len()).sum();
+            let batches: usize = row.producers.iter().map(|window| 26 + 16 * window.batches.len()).sum();
             size += 64 + batches + 24 * row.marks.len();
             slice.partitions.push(row);
             if size >= SLICE_SIZE_TARGET {
@@ -266,14 +305,15 @@ impl Walk {
     }
 }
 
-fn partition_row(id: PartitionId, partition: &PartitionState) -> PartitionRowV2 {
-    let window = |row: WindowRow| WindowV1 {
+fn partition_row(id: PartitionId, partition: &PartitionState) -> PartitionRowV3 {
+    let window = |row: WindowRow| WindowV2 {
         producer: row.producer.0,
         epoch: row.epoch.0,
         batches: row.batches.iter().map(|(first, count, base)| (first.0, *count, base.0)).collect(),
+        appended_ms: row.appended_ms,
     };
     let mark = |mark: &Mark| (mark.end.0, mark.bytes, mark.appended);
-    PartitionRowV2 {
+    PartitionRowV3 {
         partition: id.0,
         start: partition.start.0,
         end: partition.end.0,
@@ -329,7 +369,18 @@ impl<R: Runtime> ShardState<R> {
                     return contradiction(what);
                 }
             }
-            (PartitionsV2::TYPE, PartitionsV2::VERSION) => self.restore_partitions(bytes)?,
+            (PartitionsV2::TYPE, PartitionsV2::VERSION) => {
+                let slice: PartitionsV2 = deserialize(view::<PartitionsV2>(bytes)?);
+                // The clock's slice comes before; later they did not append.
+                let interval_ms = CLOCK_INTERVAL.as_millis() as u64;
+                let now_ms = self.clock.map_or(0, |clock| clock.log_ms) + interval_ms;
+                let rows = slice.partitions.into_iter();
+                self.restore_partitions(rows.map(|row| PartitionRowV3::from_v2(row, now_ms)))?;
+            }
+            (PartitionsV3::TYPE, PartitionsV3::VERSION) => {
+                let slice: PartitionsV3 = deserialize(view::<PartitionsV3>(bytes)?);
+                self.restore_partitions(slice.partitions.into_iter())?;
+            }
             (StoreRowsV1::TYPE, StoreRowsV1::VERSION) => {
                 let rows = view::<StoreRowsV1>(bytes)?;
                 let table = self.stores.entry(StoreId(rows.store.to_native())).or_default();
@@ -370,9 +421,8 @@ impl<R: Runtime> ShardState<R> {
         Ok(())
     }
 
-    fn restore_partitions(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
-        let slice: PartitionsV2 = deserialize(view::<PartitionsV2>(bytes)?);
-        for row in slice.partitions {
+    fn restore_partitions(&mut self, rows: impl Iterator<Item = PartitionRowV3>) -> Result<(), RestoreError> {
+        for row in rows {
             if row.start > row.end {
                 return contradiction("a partition that ends before it begins");
             }
@@ -382,6 +432,7 @@ impl<R: Runtime> ShardState<R> {
                 batches: (window.batches.into_iter())
                     .map(|(first, count, base)| (RecordSequence(first), count, Offset(base)))
                     .collect(),
+                appended_ms: window.appended_ms,
             });
             let Some(producers) = ProducerTable::from_rows(windows) else {
                 return contradiction("windows of producers");

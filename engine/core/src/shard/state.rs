@@ -53,6 +53,15 @@ pub(super) struct InboxState {
     pub(super) trimming: bool,
 }
 
+/// The last look for producers to forget.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ProducersLooked {
+    /// Silence after which they are forgotten. Milliseconds.
+    silence_ms: u64,
+    /// Before that, by the log's clock, none has been silent for so long.
+    due_ms: u64,
+}
+
 /// A reply that leaves when its frame is committed.
 #[derive(Debug)]
 pub(super) struct PendingReply {
@@ -81,6 +90,7 @@ pub(super) struct ShardState<R: Runtime> {
     pub(super) expiry: ExpiryCursor,
     /// The log's clock, as committed last.
     pub(super) clock: Option<ClockReading>,
+    pub(super) producers_looked: ProducersLooked,
     /// Wakes the task that lets go of records.
     pub(super) retaining: Rc<Signal>,
     pub(super) stores: BTreeMap<StoreId, StoreTable>,
@@ -110,6 +120,7 @@ impl<R: Runtime> ShardState<R> {
             offsets_lost: false,
             expiry: ExpiryCursor::default(),
             clock: None,
+            producers_looked: ProducersLooked::default(),
             retaining: Rc::default(),
             stores: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -286,7 +297,7 @@ impl<R: Runtime> ShardState<R> {
         let appended = told + CLOCK_INTERVAL.as_millis() as u64;
         let Some(partition) = self.partition(entry, recovering) else { return };
         assert!(recovering || entry.base == partition.end.0, "offsets are dense");
-        if partition.committed(Offset(entry.base), entry.count, stamp.as_ref()) {
+        if partition.committed(Offset(entry.base), entry.count, stamp.as_ref(), appended) {
             partition.timeline.push(partition.end, u64::from(entry.length), appended);
             partition.waiters.wake_all();
             let urgent = partition.is_look_urgent();
@@ -306,6 +317,31 @@ impl<R: Runtime> ShardState<R> {
         if self.clock.is_none_or(|clock| clock.log_ms <= reading.log_ms) {
             self.clock = Some(reading);
         }
+        self.forget_producers(entry.base, entry.subject);
+    }
+
+    /// At `now_ms` by the log's clock, forgets the producers that have been silent for `silence_ms`; 0: none.
+    fn forget_producers(&mut self, now_ms: u64, silence_ms: u64) {
+        let unchanged = self.producers_looked.silence_ms == silence_ms;
+        if silence_ms == 0 || (unchanged && now_ms < self.producers_looked.due_ms) {
+            return;
+        }
+        // No one appended from now on is due before.
+        let mut due_ms = now_ms.saturating_add(silence_ms);
+        for partition in self.partitions.values_mut() {
+            if let Some(until_ms) = now_ms.checked_sub(silence_ms) {
+                partition.producers.forget_silent(until_ms);
+            }
+            if let Some(oldest) = partition.producers.oldest_ms() {
+                due_ms = due_ms.min(oldest.saturating_add(silence_ms));
+            }
+        }
+        self.producers_looked = ProducersLooked { silence_ms, due_ms };
+    }
+
+    /// By when the producer that has been silent for longest appended its newest batch.
+    pub(super) fn oldest_producer_ms(&self) -> Option<u64> {
+        self.partitions.values().filter_map(|partition| partition.producers.oldest_ms()).min()
     }
 
     fn apply_change(&mut self, change: &CatalogChange, recovering: bool) {

@@ -4,6 +4,7 @@ mod clients;
 mod common;
 mod groups;
 mod newer;
+mod producers;
 mod restart;
 mod retention;
 mod times;

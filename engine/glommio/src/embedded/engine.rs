@@ -81,8 +81,11 @@ impl Engine {
         check_open_files(files_of(&folder, options.log.pool_target))?;
         let device = device::learn(&path, &options.runtime, options.flush.is_none())?;
         let flush = options.flush.unwrap_or(device.flush);
-        let mut shard_options =
-            ShardOptions { log: options.log, offsets_retention: options.offsets_retention };
+        let mut shard_options = ShardOptions {
+            log: options.log,
+            offsets_retention: options.offsets_retention,
+            producer_expiry: options.producer_expiry,
+        };
         shard_options.log.flush = flush;
         let (client, executors, recovery) = start_shards(&folder, shard_options, &options.runtime, lock)?;
         let mut notes = executors.notes().to_vec();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thalweg_engine::limits::OFFSETS_RETENTION_DEFAULT;
+use thalweg_engine::limits::{OFFSETS_RETENTION_DEFAULT, PRODUCER_EXPIRY_DEFAULT};
 use thalweg_engine::log::{FlushMethod, LogOptions};
 
 use crate::RuntimeOptions;
@@ -20,6 +20,9 @@ pub struct EngineOptions {
     pub log: LogOptions,
     /// How long committed offsets of a group without members are kept. Default: seven days.
     pub offsets_retention: Duration,
+    /// How long a partition remembers a producer that appends nothing to it; zero: as long as there are not too many.
+    /// Default: one day.
+    pub producer_expiry: Duration,
     /// Settings of the executors.
     pub runtime: RuntimeOptions,
 }
@@ -31,6 +34,7 @@ impl Default for EngineOptions {
             flush: None,
             log: LogOptions::default(),
             offsets_retention: OFFSETS_RETENTION_DEFAULT,
+            producer_expiry: PRODUCER_EXPIRY_DEFAULT,
             runtime: RuntimeOptions::default(),
         }
     }

@@ -50,7 +50,8 @@ pub enum EntryKind {
     /// [`RegroupV1`](super::RegroupV1) the payload.
     Regrouped = 15,
     /// What the log's own clock says: the milliseconds since the log was made are the base; what the wall clock would say if
-    /// only these had passed the owner, and what it said the largest timestamp.
+    /// only these had passed the owner, and what it said the largest timestamp. Producers that have been silent for as many
+    /// milliseconds as the subject says are forgotten; 0: none.
     Clock = 16,
     /// A group committed offsets, all of its payload.
     OffsetsCommitted = 18,
