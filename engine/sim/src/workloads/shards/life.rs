@@ -12,7 +12,7 @@ use thalweg_engine::model::{ShardId, TopicName};
 use thalweg_engine::shard::{Shard, ShardOptions};
 
 use super::oracle::Oracle;
-use super::{churn, kept, loader, reader, task};
+use super::{churn, groups, kept, loader, reader, task};
 use crate::harness::{Life, ShardOpening};
 use crate::runtime::SimRuntime;
 
@@ -159,6 +159,11 @@ async fn drive(driver: &Driver) {
         if index % shards == usize::from(own.0) {
             driver.spawn(|driver| reader::run(driver, index, partition.id));
         }
+    }
+    let lasting = source.partitions.iter().chain(&sink.partitions).map(|partition| partition.id);
+    for number in (0..groups::GROUPS).filter(|number| number % shards == usize::from(own.0)) {
+        let lasting = lasting.clone().collect();
+        driver.spawn(|driver| groups::run(driver, number, lasting));
     }
     if usize::from(own.0) == shards - 1 {
         driver.spawn(churn::run);

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use thalweg_engine::client::Bounds;
 use thalweg_engine::model::{PartitionId, ProducerId};
 
+use super::groups::{GROUPS, Known};
+
 /// Different keys of the records.
 pub(super) const KEYS: u64 = 37;
 
@@ -71,6 +73,7 @@ pub(super) struct Oracle {
     /// The lasting topics were made, and it was answered.
     pub(super) topics_made: bool,
     pub(super) kept: Kept,
+    pub(super) groups: Vec<Known>,
     pub(super) passing: BTreeMap<String, Passing>,
     /// Partitions of passing topics that may exist, to send records to.
     pub(super) passing_partitions: Vec<PartitionId>,
@@ -81,6 +84,7 @@ impl Oracle {
         Self {
             kept: Kept { limit, ..Kept::default() },
             sources: (0..sources).map(|_| Source::default()).collect(),
+            groups: (0..GROUPS).map(|_| Known::default()).collect(),
             sinks: (0..sinks).map(|_| Sink::default()).collect(),
             ..Self::default()
         }

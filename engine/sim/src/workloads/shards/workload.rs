@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use thalweg_engine::log::{FlushMethod, LogOptions};
 use thalweg_engine::shard::ShardOptions;
@@ -27,6 +28,7 @@ impl Workload for Shards {
             "outbox-dropped",
             "duplicate-batch",
             "retention-trimmed",
+            "offsets-of-deleted",
             "catalog-gap",
             "segment-roll",
             "checkpoint-begun",
@@ -48,12 +50,16 @@ impl Workload for Shards {
             "folder-complete",
             "mesh.reordered",
             "no-credit",
+            "offsets-expired",
+            "offsets-of-deleted",
             "outbox-dropped",
             "outbox-pulled",
             "outbox-split",
             "outbox-trimmed",
             "retention-trimmed",
+            "shards.commit-to-deleted",
             "shards.duplicate",
+            "shards.group-resumed",
             "shards.let-go",
             "shards.let-go-under-reader",
             "shards.resumed",
@@ -84,7 +90,12 @@ impl Workload for Shards {
         };
         let oracle = Oracle::new(sources, sinks, [1, 10_000, 200_000][prng.index(3)]);
         let log = LogOptions { read_ahead_bytes: [0, 128 << 10, 1 << 20][prng.index(3)], ..log };
-        let options = ShardOptions { log };
+        let options = ShardOptions {
+            log,
+            // What goes by these would go by a wall clock that is moved between two lives; other tests have them.
+            offsets_retention: Duration::MAX,
+            producer_expiry: Duration::ZERO,
+        };
         Box::new(ShardsRun { shards, options, oracle: Rc::new(RefCell::new(oracle)) })
     }
 }
