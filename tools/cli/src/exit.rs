@@ -10,7 +10,7 @@ pub enum ExitCode {
     Failed = 1,
     /// Wrong usage, or an input file that says something wrong.
     Usage = 2,
-    /// No such topic, partition, folder or file.
+    /// No such topic, partition, group, folder or file.
     NotFound = 3,
     /// The data folder is in use by another process.
     Locked = 4,

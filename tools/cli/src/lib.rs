@@ -33,6 +33,7 @@ pub fn run(arguments: &Thalweg) -> Result<(), Failure> {
         Command::Topic(args) => command::topic::run(args),
         Command::Produce(args) => command::produce::run(args),
         Command::Consume(args) => command::consume::run(args),
+        Command::Group(args) => command::group::run(args),
         Command::Log(args) => command::log::run(args),
         Command::Device(args) => command::device::run(args),
         Command::Completions(args) => command::completions::run(args),

@@ -4,11 +4,11 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use thalweg_engine::catalog::{CatalogError, Partition, Topic};
-use thalweg_engine::client::ReadError;
+use thalweg_engine::client::{CommitOffsetsError, OffsetCommit, ReadError};
 use thalweg_engine::folder::{FolderError, MANIFEST_NAME, shard_folder};
 use thalweg_engine::limits::SHARDS_MAX;
 use thalweg_engine::log::{FlushMethod, OpenError as OpenLogError};
-use thalweg_engine::model::{ShardId, TopicName};
+use thalweg_engine::model::{GroupName, ShardId, TopicName};
 use thalweg_engine::shard::OpenError;
 use thalweg_runtime::{Client, Engine, EngineOptions, LockError, OpenEngineError};
 
@@ -176,6 +176,35 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 /// Exit code 2, if it is none.
 pub fn topic_name(text: &str) -> Result<TopicName, Failure> {
     TopicName::new(text).map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))
+}
+
+/// A group's name as the user wrote it.
+///
+/// # Errors
+/// Exit code 2, if it is none.
+pub fn group_name(text: &str) -> Result<GroupName, Failure> {
+    GroupName::new(text).map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))
+}
+
+/// Commits offsets of a group; on return they are durable.
+///
+/// # Errors
+/// A [`Failure`] with the exit code of the cause.
+pub fn commit_offsets(client: &Client, group: &GroupName, offsets: Vec<OffsetCommit>) -> Result<(), Failure> {
+    let committed = client.commit_offsets(group, offsets).wait().unwrap_or(Err(CommitOffsetsError::Closed));
+    committed.map_err(|error| {
+        let code = match error {
+            CommitOffsetsError::UnknownPartition { .. } => ExitCode::NotFound,
+            CommitOffsetsError::MetadataTooLong { .. }
+            | CommitOffsetsError::TooManyOffsets { .. }
+            | CommitOffsetsError::TooManyGroups { .. }
+            | CommitOffsetsError::Memory { .. }
+            | CommitOffsetsError::TooLarge { .. } => ExitCode::Usage,
+            CommitOffsetsError::NoSpace => ExitCode::Machine,
+            CommitOffsetsError::Closed => ExitCode::Failed,
+        };
+        Failure::new(code, error.to_string())
+    })
 }
 
 /// Partition `index` of `topic`.

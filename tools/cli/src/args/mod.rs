@@ -3,6 +3,7 @@
 mod data;
 mod demo;
 mod device;
+mod group;
 mod log;
 mod records;
 mod root;
@@ -13,6 +14,7 @@ mod units;
 pub use data::{DataArgs, NewDataArgs, OpenArgs, ShardsArgs};
 pub use demo::DemoArgs;
 pub use device::{DeviceArgs, DeviceCommand, DeviceProbeArgs};
+pub use group::{GroupArgs, GroupCommand, GroupListArgs, GroupNameArgs, GroupResetArgs};
 pub use log::{LogArgs, LogCommand, LogFolderArgs, LogInspectArgs};
 pub use records::{ConsumeArgs, Format, LineFormat, ProduceArgs, Start};
 pub use root::{Command, CompletionsArgs, Thalweg};

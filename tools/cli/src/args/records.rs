@@ -87,6 +87,7 @@ if the record has no key.
 Examples:
   thalweg consume lines --data ./data --max 10
   thalweg consume lines --data ./data --from-time 2026-11-24T15:00:00Z
+  thalweg consume lines --data ./data --group readers
   thalweg consume word-counts --data ./data --value-format i64 --json")]
 pub struct ConsumeArgs {
     /// Name of the topic.
@@ -104,6 +105,11 @@ pub struct ConsumeArgs {
     /// 1970. Nothing of a partition without such a record is printed.
     #[arg(long, value_name = "TIME", conflicts_with = "from", value_parser = parse_time, allow_hyphen_values = true)]
     pub from_time: Option<i64>,
+    /// Go on in each partition where this group has committed to go on, and commit what was printed, durably, before the
+    /// command ends; what is printed and not committed, because the command was killed, is printed again. Where the group has
+    /// committed nothing yet, --from counts.
+    #[arg(long, value_name = "NAME", conflicts_with = "from_time")]
+    pub group: Option<String>,
     /// Stop after this many records.
     #[arg(long, value_name = "N")]
     pub max: Option<u64>,
@@ -118,7 +124,7 @@ pub struct ConsumeArgs {
     pub json: bool,
 }
 
-fn parse_start(text: &str) -> Result<Start, String> {
+pub(super) fn parse_start(text: &str) -> Result<Start, String> {
     match text {
         "beginning" => Ok(Start::Beginning),
         "end" => Ok(Start::End),

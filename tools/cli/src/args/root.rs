@@ -2,14 +2,14 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{ConsumeArgs, DemoArgs, DeviceArgs, LogArgs, ProduceArgs, StreamsArgs, TopicArgs};
+use super::{ConsumeArgs, DemoArgs, DeviceArgs, GroupArgs, LogArgs, ProduceArgs, StreamsArgs, TopicArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
     0  done
     1  failed; the reason is on standard error, for every code but 0
     2  wrong usage, or an input that says something wrong or exceeds a limit
-    3  no such topic, partition, folder or file
+    3  no such topic, partition, group, folder or file
     4  the data folder is in use by another process
     5  the data folder was refused, or log verify found it damaged: damage, a newer version, another number of
        shards, foreign files
@@ -48,6 +48,8 @@ pub enum Command {
     Produce(ProduceArgs),
     /// Print the records of a topic.
     Consume(ConsumeArgs),
+    /// List, describe, delete and reset groups of consumers.
+    Group(GroupArgs),
     /// Look at the files of a data folder, and check them.
     Log(LogArgs),
     /// Measure the device under a folder.

@@ -1,5 +1,6 @@
 //! `thalweg consume`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write};
 use std::time::Duration;
@@ -8,8 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use thalweg_engine::catalog::Partition;
-use thalweg_engine::client::ReadError;
-use thalweg_engine::model::{BatchView, Offset, RecordCount, RecordRef, TimeSearch, Timestamp};
+use thalweg_engine::client::{OffsetCommit, ReadError};
+use thalweg_engine::model::{
+    BatchView, GroupName, Offset, PartitionId, RecordCount, RecordRef, TimeSearch, Timestamp,
+};
 use thalweg_engine::shard::OwnedBatch;
 use thalweg_runtime::Client;
 
@@ -36,27 +39,53 @@ fn consume(client: &Client, args: &ConsumeArgs) -> Result<(), Failure> {
     if let Some(partition) = args.partition {
         session::partition_of(&topic, partition)?;
     }
+    let group = args.group.as_deref().map(session::group_name).transpose()?;
+    let group = group.map(|name| Group::find(client, name)).transpose()?;
     let mut left = args.max.unwrap_or(u64::MAX);
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     for (index, partition) in topic.partitions.iter().enumerate() {
         if args.partition.is_none_or(|only| only as usize == index) {
-            print_partition(client, args, (index, partition), &mut left, &mut out)?;
+            print_partition(client, args, group.as_ref(), (index, partition), &mut left, &mut out)?;
         }
     }
     out.flush().map_err(|error| output::failure(&error))
 }
 
-/// Prints what `partition` holds now, from where `args` say, at most `left` records.
+/// The group that reads.
+struct Group {
+    name: GroupName,
+    committed: BTreeMap<PartitionId, Offset>,
+}
+
+impl Group {
+    fn find(client: &Client, name: GroupName) -> Result<Self, Failure> {
+        let committed = client.committed_offsets(&name, None);
+        let committed = committed.map_err(|error| Failure::failed(error.to_string()))?;
+        let committed = committed.into_iter().map(|found| (found.partition, found.offset)).collect();
+        Ok(Self { name, committed })
+    }
+
+    /// Commits that everything before `next` was printed, which is on its way to whoever reads it.
+    fn commit(&self, client: &Client, partition: &Partition, next: Offset) -> Result<(), Failure> {
+        let commit = OffsetCommit { partition: partition.id, offset: next, ..OffsetCommit::default() };
+        session::commit_offsets(client, &self.name, vec![commit])
+    }
+}
+
+/// Prints what `partition` holds now, from where `args` and the group say, at most `left` records.
 fn print_partition(
     client: &Client,
     args: &ConsumeArgs,
+    group: Option<&Group>,
     (index, partition): (usize, &Partition),
     left: &mut u64,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let failure = |error: ReadError| session::read_failure(&error, &args.data.data, partition);
     let bounds = client.bounds(partition).map_err(failure)?;
+    let committed = group.and_then(|group| group.committed.get(&partition.id).copied());
     let mut next = match (args.from_time, args.from) {
+        _ if committed.is_some() => committed.unwrap_or_default(),
         (Some(time), _) => {
             let search = TimeSearch::Since(Timestamp(time));
             let found = client.find_by_time(partition, search).map_err(failure)?;
@@ -83,13 +112,21 @@ fn print_partition(
             break;
         }
         for batch in &batches {
-            print_batch(args, index, batch, next, left, out)?;
-            next = batch.base + RecordCount(u64::from(batch.count));
+            next = print_batch(args, index, batch, next, left, out)?;
+        }
+        if let Some(group) = group {
+            out.flush().map_err(|error| output::failure(&error))?;
+            group.commit(client, partition, next)?;
         }
     }
-    Ok(())
+    // Where the group begins is kept even if there was nothing to print.
+    match group {
+        Some(group) if committed.is_none() && *left > 0 => group.commit(client, partition, next),
+        _ => Ok(()),
+    }
 }
 
+/// Prints what the batch holds from offset `from` on, at most `left` records; the offset behind what was printed.
 fn print_batch(
     args: &ConsumeArgs,
     partition: usize,
@@ -97,7 +134,7 @@ fn print_batch(
     from: Offset,
     left: &mut u64,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<Offset, Failure> {
     let view = BatchView::parse(&batch.bytes)
         .map_err(|error| Failure::new(ExitCode::Refused, format!("offset {}: {error}", batch.base)))?;
     for (index, record) in view.iter().enumerate() {
@@ -106,7 +143,7 @@ fn print_batch(
             continue;
         }
         if *left == 0 {
-            return Ok(());
+            return Ok(offset);
         }
         *left -= 1;
         let line = if args.json {
@@ -116,7 +153,7 @@ fn print_batch(
         };
         write_line(out, &line)?;
     }
-    Ok(())
+    Ok(batch.base + RecordCount(u64::from(batch.count)))
 }
 
 /// A record as `produce --format json` takes it.

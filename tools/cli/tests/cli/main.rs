@@ -3,6 +3,7 @@
 mod common;
 mod demo;
 mod device;
+mod groups;
 mod log;
 mod machine;
 mod readme;

@@ -9,7 +9,7 @@ fn the_tour_of_the_readme_runs_as_it_stands() {
         readme.split("## A quick tour").nth(1).unwrap().split("### Word count in Rust").next().unwrap();
     let blocks = tour.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let commands: String = blocks.collect();
-    assert_eq!(commands.matches("\nthalweg ").count(), 13, "{commands}");
+    assert_eq!(commands.matches("\nthalweg ").count(), 15, "{commands}");
     let place = Place::new();
     let ended = place.shell(&format!("set -e; thalweg() {{ \"$T\" \"$@\"; }}\n{commands}")).succeeds();
     let said = ended.text();
@@ -20,6 +20,7 @@ fn the_tour_of_the_readme_runs_as_it_stands() {
         "de\thallo\n",
         "\"value\":\"hallo\"",
         "partition  shard",
+        "readers  2 offsets, no members\n",
         "altered lines: kept for 7d and up to 5GiB a partition\n",
         "1 passed, 0 failed\n",
         "superblock in force",
