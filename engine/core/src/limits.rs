@@ -172,8 +172,17 @@ pub const READ_AHEAD_SIZE: usize = 1 << 20;
 /// See [`READ_AHEAD_SIZE`].
 pub const READ_AHEAD_SIZE_MIN: usize = 64 << 10;
 
-/// Readers for whom something is being read ahead at once.
+/// Readings ahead that have begun for one reader and are not used up: one is read while the one before it is served.
+pub const READ_AHEAD_WINDOWS: usize = 2;
+
+/// Readings ahead under way at once.
 pub const READ_AHEADS_MAX: usize = 4;
+
+/// Reads of batches that are with the device, or being checked, at once: more would keep an append's write waiting.
+pub const DISK_READS_MAX: usize = 2;
+
+/// Bytes of batches that are checked before others have their turn: some ten microseconds.
+pub const READ_CHECK_SLICE: usize = 64 << 10;
 
 /// Readers that are remembered, to notice that one goes on where it ended.
 pub const READERS_FOLLOWED_MAX: usize = 64;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::checkpoint::{CheckpointRequests, SuperblockFile};
 use super::format::{CheckpointName, ReplayStart};
 use super::index::{Applied, Index, SegmentState};
-use super::read::{FooterCache, ReadAhead, TailCache};
+use super::read::{FooterCache, ReadAhead, ReadTurns, TailCache};
 use super::segment::{FreeSegment, Segment};
 use super::signal::{CommitWaiters, Waiting};
 use super::write::{Purpose, Tail};
@@ -44,6 +44,7 @@ pub(super) struct Shared<R: Runtime> {
     pub(super) index: RefCell<Index>,
     pub(super) cache: RefCell<TailCache<R>>,
     pub(super) ahead: RefCell<ReadAhead<R>>,
+    pub(super) read_turns: ReadTurns,
     pub(super) footers: RefCell<FooterCache>,
     pub(super) segments: RefCell<BTreeMap<SegmentId, Rc<Segment<R>>>>,
     pub(super) free: RefCell<VecDeque<FreeSegment<R>>>,

@@ -6,9 +6,11 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::plan::plan_runs;
-use super::request::{ask_for_regrouping, cut, find_rows, hold, read_blocks};
-use crate::io::{Buffer, Priority, Runtime, Signal};
-use crate::limits::{READ_AHEAD_SIZE, READ_AHEAD_SIZE_MIN, READ_AHEADS_MAX, READERS_FOLLOWED_MAX};
+use super::request::{ask_for_regrouping, find_rows, hold, read_run};
+use crate::io::{Priority, Runtime, Signal};
+use crate::limits::{
+    READ_AHEAD_SIZE, READ_AHEAD_SIZE_MIN, READ_AHEAD_WINDOWS, READ_AHEADS_MAX, READERS_FOLLOWED_MAX,
+};
 use crate::log::Slice;
 use crate::log::index::{Row, end_of};
 use crate::log::shared::Shared;
@@ -22,12 +24,49 @@ struct Reader {
     following: Following,
 }
 
-/// A reading ahead that may still go on.
+/// One reading ahead: a window of a stream.
 #[derive(Default)]
-struct Pending {
+struct Window {
     signal: Signal,
-    /// How far it came, once it is over.
+    /// Where it ends, once that is known.
     to: Cell<Option<Offset>>,
+    /// All of it that could be read is there.
+    over: Cell<bool>,
+}
+
+impl Window {
+    /// Whether nothing of it lies at `next` or behind.
+    fn is_used_up(&self, next: Offset) -> bool {
+        self.over.get() && self.to.get().is_none_or(|to| to <= next)
+    }
+}
+
+/// What was read ahead for a reader and is not used up, the nearest first; nothing for one that has read only once.
+#[derive(Default)]
+pub(in crate::log) struct Following(VecDeque<Rc<Window>>);
+
+impl Following {
+    /// Waits for the window in which `from` lies.
+    pub(super) async fn wait(&self, from: Offset) {
+        for window in &self.0 {
+            while !window.over.get() {
+                window.signal.wait().await;
+            }
+            if !window.is_used_up(from) {
+                return;
+            }
+        }
+    }
+
+    /// From where on the next window is read for a reader at `next`; `None` while there are enough, or that is not known.
+    fn next_window(&mut self, next: Offset) -> Option<Offset> {
+        self.0.retain(|window| !window.is_used_up(next));
+        match self.0.back() {
+            None => Some(next),
+            Some(last) if self.0.len() < READ_AHEAD_WINDOWS => last.to.get(),
+            Some(_) => None,
+        }
+    }
 }
 
 /// Batches of one read, those that were not asked for yet. Each has had its checksum.
@@ -36,26 +75,6 @@ struct Run<R: Runtime> {
     batches: Vec<(Position, Slice<R>)>,
     /// Bytes of memory.
     charge: usize,
-}
-
-/// What was read ahead for a reader last; nothing for one that has read only once.
-#[derive(Default)]
-pub(in crate::log) struct Following(Option<Rc<Pending>>);
-
-impl Following {
-    /// Waits for what is being read ahead.
-    pub(super) async fn wait(&self) {
-        if let Some(pending) = &self.0 {
-            while pending.to.get().is_none() {
-                pending.signal.wait().await;
-            }
-        }
-    }
-
-    /// Whether nothing lies ahead of `next`.
-    fn is_used_up(&self, next: Offset) -> bool {
-        self.0.as_ref().is_none_or(|pending| pending.to.get().is_some_and(|to| to <= next))
-    }
 }
 
 /// What was read ahead, up to a number of bytes, and for whom.
@@ -123,9 +142,8 @@ impl<R: Runtime> ReadAhead<R> {
 
     /// How much is read ahead for one of those who read now; 0 for none.
     fn window(&self) -> usize {
-        let others = self.readers.iter().filter(|reader| reader.following.0.is_some()).count();
-        // One window is read while the one before it is served.
-        let share = self.bytes_max / (2 * (others + 1));
+        let others = self.readers.iter().filter(|reader| !reader.following.0.is_empty()).count();
+        let share = self.bytes_max / (READ_AHEAD_WINDOWS * (others + 1));
         if share < READ_AHEAD_SIZE_MIN { 0 } else { share.min(READ_AHEAD_SIZE) }
     }
 }
@@ -140,19 +158,23 @@ pub(super) fn read_on<R: Runtime>(
     from_disk: bool,
 ) {
     let mut ahead = shared.ahead.borrow_mut();
-    let window = ahead.window();
-    let goes_on = from_disk && following.as_ref().is_some_and(|following| following.is_used_up(next));
+    let goes_on = from_disk && following.is_some();
     let mut following = following.unwrap_or_default();
-    if goes_on && window > 0 && ahead.under_way < READ_AHEADS_MAX {
+    let size = ahead.window();
+    if goes_on
+        && size > 0
+        && ahead.under_way < READ_AHEADS_MAX
+        && let Some(from) = following.next_window(next)
+    {
         ahead.under_way += 1;
-        let pending = Rc::new(Pending::default());
-        following = Following(Some(Rc::clone(&pending)));
+        let window = Rc::new(Window::default());
+        following.0.push_back(Rc::clone(&window));
         let task = Rc::clone(shared);
         shared.spawn(Priority::Foreground, async move {
-            let to = fetch(&task, stream, next, window).await;
+            fetch(&task, stream, from, size, &window).await;
             task.ahead.borrow_mut().under_way -= 1;
-            pending.to.set(Some(to));
-            pending.signal.give();
+            window.over.set(true);
+            window.signal.give();
         });
     }
     ahead.readers.push_back(Reader { stream, next, following });
@@ -161,40 +183,40 @@ pub(super) fn read_on<R: Runtime>(
     }
 }
 
-/// Reads about `size` bytes of `stream` from `from` on into memory; returns where they end. What goes wrong the read meets
-/// that asks for it.
-async fn fetch<R: Runtime>(shared: &Rc<Shared<R>>, stream: StreamId, from: Offset, size: usize) -> Offset {
-    let Ok(mut rows) = find_rows(shared, stream, from, size).await else { return from };
+/// Reads about `size` bytes of `stream` from `from` on into memory. What goes wrong the read meets that asks for it.
+async fn fetch<R: Runtime>(
+    shared: &Rc<Shared<R>>,
+    stream: StreamId,
+    from: Offset,
+    size: usize,
+    window: &Window,
+) {
+    let Ok(mut rows) = find_rows(shared, stream, from, size).await else { return };
     let is_cached = |(segment, row): &(SegmentId, Row)| {
         shared.cache.borrow().slice(*segment, Position(row.position), row.length).is_some()
     };
     // From there on it is read at the tail.
     let tail = rows.iter().position(is_cached).unwrap_or(rows.len());
     rows.truncate(tail);
+    let Some((_, last)) = rows.last() else { return };
+    window.to.set(Some(Offset(end_of(last))));
     ask_for_regrouping(shared, rows.iter().map(|(segment, _)| *segment));
-    let mut to = from;
     for run in plan_runs(rows.iter().enumerate().map(|(place, (segment, row))| (place, *segment, *row))) {
         let Ok(held) = hold(shared, run.segment) else { break };
-        let buffer = read_blocks(shared, &held, run.bytes.start, run.bytes.len()).await;
+        let of_run: Vec<Row> = run.rows.iter().map(|place| rows[*place].1).collect();
+        let (slices, charge) = read_run(shared, &held, &run.bytes, &of_run).await;
         let generation = held.generation;
-        let mut batches = Vec::new();
-        if let Ok(buffer) = &buffer {
-            for (_, row) in run.rows.iter().map(|place| &rows[*place]) {
-                let Ok(slice) = cut(shared, run.segment, buffer, run.bytes.start, row) else { break };
-                batches.push((Position(row.position), slice));
-                to = to.max(Offset(end_of(row)));
-            }
-        }
         shared.let_go(held);
-        let whole = batches.len() == run.rows.len();
-        let charge = buffer.map_or(0, |buffer| buffer.bytes().len());
-        keep(shared, generation, Run { segment: run.segment, batches, charge });
-        if !whole {
+        let placed = of_run.iter().zip(slices);
+        let whole: Vec<_> =
+            placed.map_while(|(row, slice)| Some((Position(row.position), slice.ok()?))).collect();
+        let is_whole = whole.len() == of_run.len();
+        keep(shared, generation, Run { segment: run.segment, batches: whole, charge });
+        if !is_whole {
             break;
         }
     }
     shared.runtime.mark("read-ahead");
-    to
 }
 
 /// Keeps what was read of a segment, if that is still in use.

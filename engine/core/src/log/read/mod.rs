@@ -6,6 +6,7 @@ mod footers;
 mod plan;
 mod request;
 mod time;
+mod turns;
 
 pub(super) use ahead::ReadAhead;
 pub(super) use cache::TailCache;
@@ -13,3 +14,4 @@ pub(super) use footers::FooterCache;
 pub(super) use plan::{Run, plan_runs};
 pub(super) use request::read;
 pub(super) use time::{first_since, largest_since};
+pub(super) use turns::ReadTurns;

@@ -1,10 +1,12 @@
 //! One read.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::ahead::read_on;
 use super::plan::{Run, plan_runs};
 use crate::io::{Buffer, DiskError, File, Priority, Runtime};
+use crate::limits::READ_CHECK_SLICE;
 use crate::log::format::payload_checksum;
 use crate::log::index::{Found, Row};
 use crate::log::segment::{Segment, load_footer};
@@ -22,9 +24,9 @@ pub(in crate::log) async fn read<R: Runtime>(
 ) -> Result<Vec<ReadBatch<R>>, ReadError> {
     let following = shared.ahead.borrow_mut().follow(stream, from);
     if let Some(following) = &following {
-        following.wait().await;
+        following.wait(from).await;
     }
-    let rows = find_rows(shared, stream, from, bytes_max).await?;
+    let mut rows = find_rows(shared, stream, from, bytes_max).await?;
     let mut slices: Vec<Option<Result<Slice<R>, ReadError>>> = {
         let cache = shared.cache.borrow();
         let slice =
@@ -32,7 +34,12 @@ pub(in crate::log) async fn read<R: Runtime>(
         rows.iter().map(|place| slice(place).map(Ok)).collect()
     };
     let at_tail = slices.iter().filter(|slice| slice.is_some()).count();
-    take_ahead(shared, &rows, &mut slices);
+    if take_ahead(shared, &rows, &mut slices) {
+        // The rest is being read ahead, or will be.
+        let there = slices.iter().position(Option::is_none).unwrap_or(slices.len());
+        slices.truncate(there);
+        rows.truncate(there);
+    }
     let misses = || rows.iter().zip(&slices).enumerate().filter(|(_, (_, slice))| slice.is_none());
     let missing = misses().count();
     shared.count(|status| {
@@ -67,26 +74,28 @@ pub(in crate::log) async fn read<R: Runtime>(
     if let Some(last) = batches.last() {
         let next = Offset(last.base.0 + last.count.0);
         // One that has come to the tail needs nothing read ahead.
-        read_on(shared, stream, next, following, at_tail < rows.len());
+        read_on(shared, stream, next, following, at_tail == 0);
     }
     Ok(batches)
 }
 
-/// Puts in their places what was read ahead of `rows`.
+/// Puts in their places what was read ahead of `rows`; whether the first was.
 fn take_ahead<R: Runtime>(
     shared: &Shared<R>,
     rows: &[(SegmentId, Row)],
     slices: &mut [Option<Result<Slice<R>, ReadError>>],
-) {
+) -> bool {
     let mut ahead = shared.ahead.borrow_mut();
-    let mut taken = 0;
-    for ((segment, row), slice) in rows.iter().zip(slices).filter(|(_, slice)| slice.is_none()) {
-        *slice = ahead.take(*segment, Position(row.position)).map(Ok);
-        taken += usize::from(slice.is_some());
+    let mut taken = false;
+    for ((segment, row), slice) in rows.iter().zip(slices).skip_while(|(_, slice)| slice.is_some()) {
+        let Some(found) = ahead.take(*segment, Position(row.position)) else { break };
+        *slice = Some(Ok(found));
+        taken = true;
     }
-    if taken > 0 {
+    if taken {
         shared.runtime.mark("served-ahead");
     }
+    taken
 }
 
 /// Has the batches of segments that are read from the disk moved together, where they lie scattered.
@@ -194,18 +203,43 @@ fn begin_run<R: Runtime>(shared: &Rc<Shared<R>>, run: &Run, rows: &[(SegmentId, 
     let rows: Vec<Row> = run.rows.iter().map(|place| rows[*place].1).collect();
     let (filled, task, bytes) = (slot.clone(), Rc::clone(shared), run.bytes.clone());
     shared.spawn(Priority::Foreground, async move {
-        let result = match read_blocks(&task, &held, bytes.start, bytes.len()).await {
-            Ok(buffer) => rows.iter().map(|row| cut(&task, held.id, &buffer, bytes.start, row)).collect(),
-            Err(error) => vec![Err(missing_is_damage(held.id, error)); rows.len()],
-        };
+        let (result, _) = read_run(&task, &held, &bytes, &rows).await;
         task.let_go(held);
         filled.fill(result);
     });
     slot
 }
 
+/// Reads `bytes` of a segment when it is its turn, and cuts the batches `rows` out of them; also how much memory they keep.
+pub(super) async fn read_run<R: Runtime>(
+    shared: &Shared<R>,
+    held: &Segment<R>,
+    bytes: &Range<u32>,
+    rows: &[Row],
+) -> (RunResult<R>, usize) {
+    let turn = shared.read_turns.take().await;
+    let read = read_blocks(shared, held, bytes.start, bytes.len()).await;
+    let buffer = match read {
+        Ok(buffer) => buffer,
+        Err(error) => return (vec![Err(missing_is_damage(held.id, error)); rows.len()], 0),
+    };
+    let mut slices = Vec::with_capacity(rows.len());
+    let mut checked = 0;
+    for row in rows {
+        slices.push(cut(shared, held.id, &buffer, bytes.start, row));
+        checked += row.length as usize;
+        // Appends go first.
+        if checked >= READ_CHECK_SLICE {
+            checked = 0;
+            shared.runtime.yield_now().await;
+        }
+    }
+    drop(turn);
+    (slices, buffer.bytes().len())
+}
+
 /// Reads whole blocks.
-pub(super) async fn read_blocks<R: Runtime>(
+async fn read_blocks<R: Runtime>(
     shared: &Shared<R>,
     segment: &Segment<R>,
     start: u32,
@@ -217,7 +251,7 @@ pub(super) async fn read_blocks<R: Runtime>(
 }
 
 /// Cuts a batch out of blocks that begin at `start`, and checks its checksum.
-pub(super) fn cut<R: Runtime>(
+fn cut<R: Runtime>(
     shared: &Shared<R>,
     segment: SegmentId,
     buffer: &Rc<R::Buffer>,

@@ -241,6 +241,24 @@ async fn raise_incarnation<R: Runtime>(
     Ok(superblock)
 }
 
+/// The segments that are not in use, and how many of them are known to be whole.
+async fn look_at_free<R: Runtime>(
+    runtime: &R,
+    folder: &Path,
+    others: Vec<SegmentId>,
+    segment_size: u32,
+) -> Result<(VecDeque<FreeSegment<R>>, usize), OpenError> {
+    let (mut free, mut files_free) = (VecDeque::new(), 0);
+    for id in others {
+        // Only as many as let appends begin: the others are looked at behind the foreground.
+        let whole =
+            files_free < SEGMENTS_FREE_AT_FIRST && make_sure(runtime, folder, id, segment_size).await?;
+        files_free += usize::from(whole);
+        free.push_back(FreeSegment { id, holder: None, whole });
+    }
+    Ok((free, files_free))
+}
+
 /// Puts the parts together.
 #[expect(clippy::too_many_arguments, reason = "everything that the steps of opening found out")]
 async fn assemble<R: Runtime>(
@@ -272,14 +290,7 @@ async fn assemble<R: Runtime>(
     segments.insert(at.segment, Rc::clone(&segment));
     let highest = segments.keys().chain(&others).max().map_or(0, |segment| segment.0 + 1);
     let room = Room::new(segment_size as usize, at.position.0 as usize, index.segments()[&at.segment].rows);
-    let (mut free, mut files_free) = (VecDeque::new(), 0);
-    for id in others {
-        // Only as many as let appends begin: the others are looked at behind the foreground.
-        let whole =
-            files_free < SEGMENTS_FREE_AT_FIRST && make_sure(&runtime, folder, id, segment_size).await?;
-        files_free += usize::from(whole);
-        free.push_back(FreeSegment { id, holder: None, whole });
-    }
+    let (free, files_free) = look_at_free(&runtime, folder, others, segment_size).await?;
     let reserved = checkpoint_room(&runtime, folder).await?;
     let measured = superblock.newest().checkpoint.map_or(0, |name| name.size);
     let checkpoint = CheckpointRoom::new(reserved, measured, replayed.growth);
@@ -289,6 +300,7 @@ async fn assemble<R: Runtime>(
         index: RefCell::new(index),
         cache: RefCell::new(TailCache::new(options.cache_bytes)),
         ahead: RefCell::new(ReadAhead::new(options.read_ahead_bytes)),
+        read_turns: Default::default(),
         footers: RefCell::new(FooterCache::default()),
         segments: RefCell::new(segments),
         free: RefCell::new(free),
