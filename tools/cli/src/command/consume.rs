@@ -112,6 +112,9 @@ fn print_partition(
             break;
         }
         for batch in &batches {
+            if *left == 0 {
+                break;
+            }
             next = print_batch(args, index, batch, next, left, out)?;
         }
         if let Some(group) = group {

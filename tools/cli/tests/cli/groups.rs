@@ -49,6 +49,21 @@ fn a_group_goes_on_where_it_was_and_its_lag_is_told() {
 }
 
 #[test]
+fn a_group_that_stops_within_the_first_of_several_batches_goes_on_there() {
+    let place = Place::with_topic("lines", 1);
+    for number in 0..3 {
+        place.write("five", (0..5).map(|line| format!("{number}{line}\n")).collect::<String>());
+        place.run("produce lines --file five --data d").succeeds();
+    }
+    let read = || place.run("consume lines --group g --max 4 --data d").succeeds().text().to_owned();
+    assert_eq!(read(), "00\n01\n02\n03\n");
+    assert_eq!(read(), "04\n10\n11\n12\n");
+    assert_eq!(read(), "13\n14\n20\n21\n");
+    assert_eq!(read(), "22\n23\n24\n");
+    assert_eq!(read(), "");
+}
+
+#[test]
 fn a_group_is_reset_to_an_offset_an_end_or_a_time() {
     let place = Place::with_topic("lines", 2);
     let records = (0..6).map(|n| format!("{{\"value\": \"v{n}\", \"timestamp\": {}}}\n", 1000 * n));
