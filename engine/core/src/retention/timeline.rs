@@ -35,7 +35,7 @@ impl Timeline {
         if self.marks.is_empty() {
             // What was before is no part of what is kept.
             self.begin.appended = mark.appended;
-        } else if !self.is_last_full() {
+        } else if !self.is_full_with(mark) {
             self.marks.pop_back();
         }
         self.marks.push_back(mark);
@@ -62,9 +62,10 @@ impl Timeline {
         bytes.max(of(to.appended - from.appended, last.appended - self.begin.appended))
     }
 
-    fn is_last_full(&self) -> bool {
-        let last = self.len() - 1;
-        self.part(self.before(last), self.marks[last]) >= (1 << 20) / TIMELINE_MARKS_MAX as u64
+    /// Whether the last mark would stand for too much if it were moved to `mark`: of what lies before a long time without
+    /// batches nothing waits for what comes behind.
+    fn is_full_with(&self, mark: Mark) -> bool {
+        self.part(self.before(self.len() - 1), mark) >= (1 << 20) / TIMELINE_MARKS_MAX as u64
     }
 
     /// Forgets the mark that is missed least.
@@ -192,6 +193,20 @@ mod tests {
                 let time = should.appended.saturating_sub(late.appended);
                 assert!(time <= 1_000_000 / 8 + 90_000, "{shape} {batch}: {late:?} {should:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_comes_after_a_while_does_not_hold_what_was_before() {
+        let retention = Retention { ms: Some(1_000_000), bytes: None };
+        let mut all = All::default();
+        for batch in 0..10_000u64 {
+            // Many at a time, and then nothing for most of the limit.
+            let now = batch / 100 * 700_000 + batch % 100;
+            all.push(100, now);
+            all.retain(&retention, now + 350_000);
+            let exact = all.exact(&retention, now + 350_000).max(all.start);
+            assert_eq!(all.start, exact, "batch {batch}");
         }
     }
 
