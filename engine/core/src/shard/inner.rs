@@ -102,8 +102,11 @@ impl<R: Runtime> Shard<R> {
     /// Throws away everything that was decided and is not committed, and derives it anew from the frames in
     /// flight. Nobody can tell the difference; tests use it to show that.
     pub fn forget_speculation(&self) {
-        self.inner.state.borrow_mut().forget_speculation();
-        self.inner.runtime.mark("speculation-forgotten");
+        let mut state = self.inner.state.borrow_mut();
+        let is_in_flight = !state.speculation.in_flight.is_empty();
+        state.forget_speculation();
+        drop(state);
+        self.inner.runtime.mark(if is_in_flight { "speculation-rebuilt" } else { "speculation-forgotten" });
     }
 
     /// Closes the shard: what was accepted becomes durable, everything after it is refused, tasks that wait are

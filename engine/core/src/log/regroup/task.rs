@@ -216,6 +216,16 @@ fn bounds_of<R: Runtime>(shared: &Shared<R>, sources: usize) -> Bounds {
     }
 }
 
+/// Whether a segment that batches were taken from is in another life by now.
+fn is_used_again<R: Runtime>(shared: &Shared<R>, regroup: &RegroupV1) -> bool {
+    let segments = shared.segments.borrow();
+    let mut sources = regroup.sources.iter();
+    sources.any(|source| {
+        let segment = segments.get(&SegmentId(source.segment));
+        segment.is_some_and(|segment| segment.generation.0 != source.generation)
+    })
+}
+
 /// Makes the store segment, and the frame that says so.
 async fn make<R: Runtime>(
     shared: &Rc<Shared<R>>,
@@ -247,6 +257,9 @@ async fn make<R: Runtime>(
         shared.runtime.mark("regroup-cut");
     }
     shared.segments.borrow_mut().insert(segment.id, Rc::clone(segment));
+    if is_used_again(shared, &regroup) {
+        shared.runtime.mark("regroup-source-used-again");
+    }
     commit(shared, &regroup).await?;
     shared.runtime.mark("regroup-committed");
     let bytes: u64 = regroup.parts.iter().map(|part| part.bytes).sum();

@@ -327,6 +327,9 @@ fn take_free<R: Runtime>(shared: &Shared<R>) -> Option<FreeSegment<R>> {
     let mut free = shared.free.borrow_mut();
     let released =
         |free: &FreeSegment<R>| free.holder.as_ref().is_none_or(|holder| Rc::strong_count(holder) == 1);
+    if !free.iter().all(released) {
+        shared.runtime.mark("segment-held");
+    }
     let index = free.iter().position(released)?;
     free.remove(index)
 }

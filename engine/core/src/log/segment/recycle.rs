@@ -1,4 +1,10 @@
 //! Retiring segments that hold nothing live.
+//!
+//! A file is used again only once its retirement is committed. Even without that no frame could be lost or adopted: whatever
+//! is written into the next life comes behind the frame that retires the last one in the log's sequence (a roll, or the
+//! frame that names a store segment), so that a start which does not find that frame finds none of those either, and what it
+//! finds dead in the last life it needs no more. What the wait keeps right is the count of files: one that was removed for
+//! want of room must not be counted among those that are whole.
 
 use std::rc::Rc;
 
