@@ -1,6 +1,7 @@
 //! Virtual time: what happens when, and what the wall clock says.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -26,11 +27,38 @@ pub(crate) struct Clock {
     scheduled: u64,
     wall_step_ms: i64,
     wall_stopped_at_ms: Option<i64>,
+    /// Before it was stepped, stopped or set going last.
+    history: Vec<WallSpan>,
+}
+
+/// A time in which the wall clock only went on, or only stood still.
+#[derive(Clone, Copy, Debug)]
+struct WallSpan {
+    from_ns: u64,
+    to_ns: u64,
+    from_ms: i64,
+    to_ms: i64,
+}
+
+/// What the wall clock said over some time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WallRange {
+    /// From the least to the most. Milliseconds since 1970.
+    pub said_ms: RangeInclusive<i64>,
+    /// How far that was ahead of the time that had passed since the world began. Milliseconds.
+    pub ahead_ms: RangeInclusive<i64>,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self { now_ns: 0, events: BTreeMap::new(), scheduled: 0, wall_step_ms: 0, wall_stopped_at_ms: None }
+        Self {
+            now_ns: 0,
+            events: BTreeMap::new(),
+            scheduled: 0,
+            wall_step_ms: 0,
+            wall_stopped_at_ms: None,
+            history: Vec::new(),
+        }
     }
 
     pub(crate) fn now_ns(&self) -> u64 {
@@ -68,7 +96,44 @@ impl Clock {
         self.wall_stopped_at_ms.unwrap_or_else(|| self.wall_going_ms())
     }
 
+    /// What the wall clock said between two times, at every moment of them.
+    ///
+    /// # Panics
+    /// If both are still to come.
+    pub(crate) fn wall_range(&self, from_ns: u64, to_ns: u64) -> WallRange {
+        let now = WallSpan { to_ns: self.now_ns, to_ms: self.wall_ms(), ..self.span_begun() };
+        let (mut said, mut ahead) = (None, None);
+        let spans = self.history.iter().chain([&now]);
+        for span in spans.filter(|span| span.from_ns <= to_ns && span.to_ns >= from_ns) {
+            let stands = span.from_ms == span.to_ms;
+            for at_ns in [span.from_ns.max(from_ns), span.to_ns.min(to_ns)] {
+                let since_ms = ((at_ns - span.from_ns) / 1_000_000) as i64;
+                let said_ms = span.from_ms + if stands { 0 } else { since_ms };
+                let ahead_ms = said_ms - WALL_START_MS - (at_ns / 1_000_000) as i64;
+                said = Some(widened(said, said_ms));
+                ahead = Some(widened(ahead, ahead_ms));
+            }
+        }
+        let what = "a time that was not before the world, nor is to come";
+        WallRange { said_ms: said.expect(what), ahead_ms: ahead.expect(what) }
+    }
+
+    /// The present span, up to its beginning.
+    fn span_begun(&self) -> WallSpan {
+        let from_ns = self.history.last().map_or(0, |span| span.to_ns);
+        let going_ms = ((self.now_ns - from_ns) / 1_000_000) as i64;
+        let from_ms = self.wall_ms() - if self.wall_stopped() { 0 } else { going_ms };
+        WallSpan { from_ns, to_ns: from_ns, from_ms, to_ms: from_ms }
+    }
+
+    /// The wall clock is about to do something else than go on.
+    fn end_span(&mut self) {
+        let span = WallSpan { to_ns: self.now_ns, to_ms: self.wall_ms(), ..self.span_begun() };
+        self.history.push(span);
+    }
+
     pub(crate) fn step_wall(&mut self, by_ms: i64) {
+        self.end_span();
         self.wall_step_ms = self.wall_step_ms.saturating_add(by_ms);
         if let Some(stopped) = &mut self.wall_stopped_at_ms {
             *stopped = stopped.saturating_add(by_ms);
@@ -80,6 +145,7 @@ impl Clock {
     }
 
     pub(crate) fn stop_wall(&mut self, stopped: bool) {
+        self.end_span();
         self.wall_stopped_at_ms = stopped.then(|| self.wall_ms());
     }
 
@@ -89,6 +155,37 @@ impl Clock {
     }
 }
 
+fn widened(range: Option<RangeInclusive<i64>>, value: i64) -> RangeInclusive<i64> {
+    let range = range.unwrap_or(value..=value);
+    (*range.start()).min(value)..=(*range.end()).max(value)
+}
+
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_wall_clock_said_is_known_for_every_time() {
+        const SECOND: u64 = 1_000_000_000;
+        let mut clock = Clock::new();
+        let pass = |clock: &mut Clock| clock.advance(Duration::from_secs(10));
+        pass(&mut clock);
+        clock.step_wall(-5_000);
+        pass(&mut clock);
+        clock.stop_wall(true);
+        pass(&mut clock);
+        let range = |from, to| {
+            let WallRange { said_ms, ahead_ms } = clock.wall_range(from * SECOND, to * SECOND);
+            let said_ms = said_ms.start() - WALL_START_MS..=said_ms.end() - WALL_START_MS;
+            (said_ms, ahead_ms)
+        };
+        assert_eq!(range(2, 7), (2_000..=7_000, 0..=0));
+        assert_eq!(range(8, 12), (5_000..=10_000, -5_000..=0));
+        assert_eq!(range(15, 25), (10_000..=15_000, -10_000..=-5_000));
+        assert_eq!(range(0, 30), (0..=15_000, -15_000..=0));
+    }
 }

@@ -23,6 +23,14 @@ pub struct FaultConfig {
     pub slow_operation: Chance,
     /// Longest a slow operation takes, as a multiple of its usual time. At least 2.
     pub slow_factor_max: u64,
+    /// A file lies where the device is slow. Per file that is made.
+    pub slow_file: Chance,
+    /// Longest time that each write and flush of such a file takes beyond the usual.
+    pub slow_file_max: Duration,
+    /// A read takes up to [`FaultConfig::stuck_read_max`], while others go on.
+    pub stuck_read: Chance,
+    /// Longest time that such a read takes.
+    pub stuck_read_max: Duration,
     /// The device takes a write in two parts.
     pub short_write: Chance,
     /// The device answers a read in two parts.
@@ -72,6 +80,10 @@ impl FaultConfig {
         Self {
             slow_operation: Chance::NEVER,
             slow_factor_max: 2,
+            slow_file: Chance::NEVER,
+            slow_file_max: Duration::from_millis(1),
+            stuck_read: Chance::NEVER,
+            stuck_read_max: Duration::from_millis(1),
             short_write: Chance::NEVER,
             short_read: Chance::NEVER,
             write_error: Chance::NEVER,
@@ -127,6 +139,10 @@ impl FaultConfig {
             mesh_delay_max: Duration::from_micros(1 + u64::from(mixed(750_000, 2_000).0)),
             late_yield: mixed(400_000, 200_000),
             late_yield_max: Duration::from_micros(1 + u64::from(mixed(1_000_000, 2_000).0)),
+            slow_file: mixed(400_000, 400_000),
+            slow_file_max: Duration::from_micros(u64::from(mixed(1_000_000, 20_000).0)),
+            stuck_read: mixed(400_000, 200_000),
+            stuck_read_max: Duration::from_micros(u64::from(mixed(1_000_000, 500_000).0)),
         }
     }
 

@@ -6,13 +6,16 @@ use std::fmt;
 /// Every fault that the simulator counts by itself. Marks of the engine are counted beside them, under their
 /// own names.
 pub const FAULTS: &[&str] = &[
+    "clock.hour_back",
     "clock.wall_ahead",
     "clock.wall_back",
     "clock.wall_stopped",
+    "clock.year_ahead",
     "crash.process",
     "crash.power",
     "disk.bit_flipped",
     "disk.fill_no_space",
+    "disk.file_slow",
     "disk.flush_failed",
     "disk.folder_lost",
     "disk.in_flight_landed",
@@ -26,6 +29,7 @@ pub const FAULTS: &[&str] = &[
     "disk.read_failed",
     "disk.read_overlapped_write",
     "disk.read_short",
+    "disk.read_stuck",
     "disk.sector_torn",
     "disk.size_lost",
     "disk.space_stale",

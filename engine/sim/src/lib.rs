@@ -37,6 +37,7 @@ mod trace;
 pub mod workloads;
 mod world;
 
+pub use clock::WallRange;
 pub use config::{Chance, FaultConfig, WorldConfig};
 pub use coverage::{Coverage, FAULTS};
 pub use disk::{BitFlip, SavedDisk, SimBuffer, SimFile};

@@ -11,6 +11,7 @@ use thalweg_engine::io::{DiskError, FileKind, Monotonic, OpenMode, Priority, Run
 use thalweg_engine::model::{ShardId, Timestamp};
 use thalweg_engine::shard::MeshMessage;
 
+use crate::clock::{WallRange, nanos};
 use crate::disk::{Reply, Request, SimBuffer, SimFile, perform};
 use crate::mesh::SimMesh;
 use crate::prng::Prng;
@@ -19,6 +20,8 @@ use crate::world::StopAt;
 
 /// What memory holds that nobody has set.
 const DIRT: u8 = 0xD1;
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// One shard of a simulated process. When the process is gone, its operations never end and what it spawns
 /// is dropped.
@@ -66,6 +69,28 @@ impl SimRuntime {
         self.inner.allocated.get()
     }
 
+    /// Virtual time since the world began, which no process can see.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.inner.shared.now_ns())
+    }
+
+    /// Steps the wall clock by `milliseconds`, back if negative.
+    pub fn step_wall_clock(&self, milliseconds: i64) {
+        self.inner.shared.clock.borrow_mut().step_wall(milliseconds);
+    }
+
+    /// Lets the wall clock stand still, or go on from where it stands.
+    pub fn stop_wall_clock(&self, stopped: bool) {
+        self.inner.shared.clock.borrow_mut().stop_wall(stopped);
+    }
+
+    /// What the wall clock said between two times since the world began.
+    #[must_use]
+    pub fn wall_range(&self, from: Duration, to: Duration) -> WallRange {
+        self.inner.shared.clock.borrow().wall_range(nanos(from), nanos(to))
+    }
+
     /// Whether the process was asked to end, with [`Runtime::halt`].
     pub(crate) fn is_halted(&self) -> bool {
         self.inner.shared.process.borrow().halted.is_some()
@@ -74,6 +99,12 @@ impl SimRuntime {
     /// Counts `name` in the world's coverage; see [`World::count`](crate::World::count).
     pub fn count(&self, name: &str) {
         self.inner.shared.recorder.count(name);
+    }
+
+    /// How often `name` was counted so far.
+    #[must_use]
+    pub fn counted(&self, name: &str) -> u64 {
+        self.inner.shared.recorder.coverage.borrow().of(name)
     }
 
     /// Adds a line to the world's trace.
@@ -93,14 +124,22 @@ impl SimRuntime {
         }
         let mut clock = shared.clock.borrow_mut();
         let step_ms = timing.range(1..100_000) as i64;
-        match timing.below(3) {
-            0 => {
+        match timing.below(8) {
+            0 | 1 => {
                 shared.recorder.count("clock.wall_back");
                 clock.step_wall(-step_ms);
             }
-            1 => {
+            2 | 3 => {
                 shared.recorder.count("clock.wall_ahead");
                 clock.step_wall(step_ms);
+            }
+            4 => {
+                shared.recorder.count("clock.hour_back");
+                clock.step_wall(-HOUR_MS);
+            }
+            5 => {
+                shared.recorder.count("clock.year_ahead");
+                clock.step_wall(365 * 24 * HOUR_MS);
             }
             _ => {
                 shared.recorder.count("clock.wall_stopped");

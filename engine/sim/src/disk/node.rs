@@ -32,6 +32,8 @@ pub(super) struct Node {
     pub(super) durable_size: u64,
     /// Sizes set and not flushed, in order.
     pub(super) volatile_sizes: Vec<(u64, u64)>,
+    /// What each write and flush takes beyond the usual.
+    pub(super) lag_ns: u64,
 }
 
 impl Node {
@@ -44,6 +46,7 @@ impl Node {
             size: 0,
             durable_size: 0,
             volatile_sizes: Vec::new(),
+            lag_ns: 0,
         }
     }
 

@@ -13,6 +13,7 @@ use super::inspect::BitFlip;
 use super::names::Names;
 use super::node::{Block, Node, block_range, blocks_of};
 use super::operation::{Operation, OperationId, Outcome, Reply, Request};
+use crate::clock::nanos;
 use crate::config::{Chance, FaultConfig};
 use crate::prng::Prng;
 use crate::shared::Recorder;
@@ -346,7 +347,12 @@ impl Disk {
         }
         self.files_made += 1;
         let node = NodeId(self.files_made);
-        self.nodes.insert(node, Node::new(path.to_owned()));
+        let mut made = Node::new(path.to_owned());
+        let FaultConfig { slow_file, slow_file_max, .. } = self.faults;
+        if slow_file > Chance::NEVER && self.prng.chance(slow_file) {
+            made.lag_ns = self.prng.below(nanos(slow_file_max).max(1));
+        }
+        self.nodes.insert(node, made);
         self.names.files.insert(path.to_owned(), node);
         Ok(Reply::Node(node))
     }
@@ -408,7 +414,20 @@ impl Disk {
             _ => self.prng.range(1..30),
         };
         // 2 GiB/s.
-        let usual = base_us * 1000 + size as u64 / 2;
+        let lag_ns = match request {
+            Request::Write { node, .. } | Request::Flush { node, .. } => self.nodes[node].lag_ns,
+            _ => 0,
+        };
+        if lag_ns > 0 {
+            self.recorder.count("disk.file_slow");
+        }
+        let usual = base_us * 1000 + size as u64 / 2 + lag_ns;
+        let stuck =
+            if matches!(request, Request::Read { .. }) { self.faults.stuck_read } else { Chance::NEVER };
+        if stuck > Chance::NEVER && self.prng.chance(stuck) {
+            self.recorder.count("disk.read_stuck");
+            return usual + self.prng.below(nanos(self.faults.stuck_read_max).max(1));
+        }
         if !self.prng.chance(self.faults.slow_operation) {
             return usual;
         }

@@ -2,11 +2,12 @@
 
 use super::journal::Journal;
 use super::log::LogAlone;
+use super::retention::Retained;
 use super::shards::Shards;
 use crate::harness::Workload;
 
 /// Every workload.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Workload>> {
-    vec![Box::new(Journal::default()), Box::new(LogAlone), Box::new(Shards)]
+    vec![Box::new(Journal::default()), Box::new(LogAlone), Box::new(Retained), Box::new(Shards)]
 }

@@ -10,6 +10,7 @@ use thalweg_engine::log::format::{FooterTrailer, FrameHeader, SegmentHeader};
 use thalweg_engine::log::{Log, LogOptions, OpenError, RecoveryReport};
 use thalweg_engine::model::{LogId, Sequence};
 
+use super::character::Character;
 use super::life::{Driver, FOLDER, Tolerated, segment_path};
 use super::oracle::Oracle;
 use super::state::State;
@@ -25,12 +26,12 @@ const DRAWS_MAX: u32 = 64;
 const LIFE: Life = Life { number: 0, operations: 0, last: true };
 
 /// Damages a copy of the disk, sees what the log makes of it, and puts the disk back.
-pub(super) fn try_damage(world: &World, options: &LogOptions, oracle: &Oracle, prng: &mut Prng) {
+pub(super) fn try_damage(world: &World, character: &Character, oracle: &Oracle, prng: &mut Prng) {
     let Some(flip) = choose(world, oracle.promised.get().newest, prng) else { return };
     let (saved, faults) = (world.save_disk(), world.faults());
     world.set_faults(faults.without_errors());
     world.flip_bit(flip.clone());
-    judge(world, options, oracle, &flip, prng);
+    judge(world, character, oracle, &flip, prng);
     world.set_faults(faults);
     world.restore_disk(saved);
 }
@@ -65,7 +66,8 @@ fn choose(world: &World, newest: Option<FrameHeader>, prng: &mut Prng) -> Option
     None
 }
 
-fn judge(world: &World, options: &LogOptions, oracle: &Oracle, flip: &BitFlip, prng: &mut Prng) {
+fn judge(world: &World, character: &Character, oracle: &Oracle, flip: &BitFlip, prng: &mut Prng) {
+    let options = &character.options;
     let promised = oracle.promised.get();
     let is_in_footer = is_in_footer(world, flip);
     match open(world, options) {
@@ -79,7 +81,7 @@ fn judge(world: &World, options: &LogOptions, oracle: &Oracle, flip: &BitFlip, p
             world.count("log.damage-unvouched");
         }
         Ok(report) => {
-            let damaged = check(world, options, oracle, report.last, flip, prng);
+            let damaged = check(world, character, oracle, report.last, flip, prng);
             // The frames that a footer is built from again are whole: one bit was flipped.
             assert!(damaged == 0 || !is_in_footer, "{damaged} reads notice {flip:?} in a footer");
             world.count(if damaged > 0 { "log.damage-noticed" } else { "log.damage-harmless" });
@@ -134,7 +136,7 @@ fn open(world: &World, options: &LogOptions) -> Result<RecoveryReport, OpenError
 /// Only the file with the flipped bit may be damaged: nothing was lost, so all others are as the log left them.
 fn check(
     world: &World,
-    options: &LogOptions,
+    character: &Character,
     oracle: &Oracle,
     last: Sequence,
     flip: &BitFlip,
@@ -143,17 +145,18 @@ fn check(
     let mut oracle = oracle.fork();
     // What was lost is decided: that start may have written a frame of its own.
     oracle.settle(last);
-    let (options, oracle, damaged) = (options.clone(), Rc::new(RefCell::new(oracle)), Rc::new(Cell::new(0)));
+    let (character, oracle, damaged) =
+        (character.clone(), Rc::new(RefCell::new(oracle)), Rc::new(Cell::new(0)));
     let (prng, counted) = (prng.fork("check"), Rc::clone(&damaged));
     let file = flip.path.clone();
     world.start(1, move |runtime| {
-        let (options, oracle, counted) = (options.clone(), Rc::clone(&oracle), Rc::clone(&counted));
+        let (character, oracle, counted) = (character.clone(), Rc::clone(&oracle), Rc::clone(&counted));
         let (prng, file) = (prng.clone(), file.clone());
         async move {
-            let opened = Driver::open(runtime, options, oracle, prng, LIFE).await;
+            let opened = Driver::open(runtime, character, oracle, prng, LIFE).await;
             let (mut driver, _, _) = opened.expect("it opened before");
-            driver.tolerated = Some(Tolerated { file, reads: Rc::clone(&counted) });
-            assert!(driver.check_all().await.is_ok(), "the log goes on");
+            driver.reads.tolerated = Some(Tolerated { file, reads: Rc::clone(&counted) });
+            assert!(driver.reads.check_all().await.is_ok(), "the log goes on");
         }
     });
     assert_eq!(world.run_until(StopAt::Exit), RunEnd::Exited);

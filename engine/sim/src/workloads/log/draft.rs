@@ -6,13 +6,11 @@ use thalweg_engine::io::Runtime;
 use thalweg_engine::log::format::{Entry, EntryKind};
 use thalweg_engine::model::{ShardId, StreamId};
 
+use super::character::Payloads;
 use super::forge::{begin_like_frames, forged};
 use super::life::Driver;
 use super::oracle::{span_of, stream_of};
 use super::state::KEYS;
-
-/// Partitions in use at once.
-pub(super) const PARTITIONS: u64 = 6;
 
 /// Other shards, from 1, that there are outboxes for.
 const TARGETS: u64 = 2;
@@ -22,14 +20,18 @@ pub(super) type Draft = (Entry, Rc<[u8]>);
 impl Driver {
     /// A partition in use.
     fn partition(&mut self) -> u64 {
-        self.oracle.borrow().partitions + self.prng.below(PARTITIONS)
+        self.oracle.borrow().partitions + self.prng.below(self.mix.partitions)
     }
 
     /// One entry of any kind.
     pub(super) fn draft(&mut self) -> Draft {
         let mut entry = Entry { timestamp_max: self.runtime.wall_clock().0, ..Entry::default() };
-        match self.prng.below(20) {
-            0..12 => {
+        let mix = self.mix;
+        let batches = mix.batches;
+        let outbox_batches = batches + mix.outbox_batches;
+        let deltas = outbox_batches + mix.deltas;
+        match self.prng.below(deltas + mix.trims) {
+            drawn if drawn < batches => {
                 entry.kind = EntryKind::Batch.raw();
                 entry.subject = self.partition();
                 entry.count = self.prng.range(1..50) as u32;
@@ -37,13 +39,13 @@ impl Driver {
                 entry.epoch = self.prng.below(1 << 16) as u16;
                 entry.sequence = self.prng.below(1 << 32) as u32;
             }
-            12..15 => {
+            drawn if drawn < outbox_batches => {
                 entry.kind = EntryKind::OutboxBatch.raw();
                 entry.subject = self.partition();
                 entry.count = self.prng.range(1..50) as u32;
                 entry.owner = self.prng.range(1..TARGETS + 1);
             }
-            15..18 => {
+            drawn if drawn < deltas => {
                 entry.kind = EntryKind::StoreDelta.raw();
                 entry.subject = self.prng.below(KEYS);
                 entry.base = self.prng.next_u64();
@@ -80,6 +82,8 @@ impl Driver {
             return copies;
         }
         let size = match self.prng.below(10) {
+            _ if self.mix.payloads == Payloads::Small => self.prng.below(300),
+            _ if self.mix.payloads == Payloads::Medium => self.prng.range(500..6_000),
             0..6 => self.prng.below(300),
             6..9 => self.prng.below(6_000),
             _ => self.prng.below(40_000),

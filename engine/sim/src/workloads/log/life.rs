@@ -15,8 +15,11 @@ use thalweg_engine::log::format::Entry;
 use thalweg_engine::log::{AppendError, DraftEntry, Log, LogOptions, OpenError, RecoveryReport};
 use thalweg_engine::model::{SegmentId, Sequence, StreamId};
 
+use super::character::{Character, Mix};
 use super::draft::Draft;
 use super::oracle::{Attempt, Oracle, span_of, stream_of};
+use super::read::Reads;
+use super::readers::Readers;
 use super::state::State;
 use crate::harness::Life;
 use crate::prng::Prng;
@@ -26,6 +29,13 @@ pub(super) const FOLDER: &str = "/data/shard-0";
 
 /// Times that a full disk is asked again before it counts as stuck; 100 ms each.
 const FULL_ATTEMPTS_MAX: u32 = 300;
+
+/// Looks at what is in use, 200 ms apart, before it counts as settled.
+const SETTLE_ATTEMPTS_MAX: u32 = 100;
+
+/// Segments that may be in use beside those that what is kept fills: the one that is written, and dead bytes that are
+/// granted.
+const SEGMENTS_BESIDE: u64 = 5;
 
 /// Memory behind a frame: the largest buffer that frames of these sizes are built in. Bytes.
 const FRAME_MEMORY_MAX: usize = 256 << 10;
@@ -44,17 +54,32 @@ pub(super) struct Driver {
     pub(super) prng: Prng,
     /// Speculative ends of streams.
     pub(super) next: BTreeMap<StreamId, u64>,
-    pub(super) life: Life,
+    life: Life,
     options: LogOptions,
-    pub(super) tolerated: Option<Tolerated>,
+    pub(super) mix: Mix,
+    pub(super) reads: Reads,
+    /// Times that batches began to be moved, and were.
+    moved: (u64, u64),
 }
 
 /// Damage that reads may find.
+#[derive(Clone)]
 pub(super) struct Tolerated {
     /// In this file only.
     pub(super) file: PathBuf,
     /// How many did.
     pub(super) reads: Rc<Cell<u32>>,
+}
+
+#[derive(Clone, Copy)]
+enum Operation {
+    Append,
+    Read,
+    Sleep,
+    Checkpoint,
+    Forged,
+    LetGo,
+    Yield,
 }
 
 /// The log has failed, and said so.
@@ -63,12 +88,13 @@ pub(super) struct Failed;
 /// The main task of a life.
 pub(super) async fn live(
     runtime: SimRuntime,
-    options: LogOptions,
+    character: Character,
     oracle: Rc<RefCell<Oracle>>,
     prng: Prng,
     life: Life,
 ) {
-    let (mut driver, _, lost) = match Driver::open(runtime.clone(), options, oracle, prng, life).await {
+    let is_packed = character.is_packed();
+    let (mut driver, _, lost) = match Driver::open(runtime.clone(), character, oracle, prng, life).await {
         Ok(opened) => opened,
         Err(OpenError::Disk { source }) => {
             assert!(!life.last, "a disk without faults failed: {source}");
@@ -76,7 +102,12 @@ pub(super) async fn live(
         }
         Err(error) => panic!("the log does not open: {error}: {error:?}"),
     };
+    let readers = if life.operations > 0 { driver.mix.readers } else { 0 };
+    let _readers = Readers::begin(&driver.runtime, &driver.reads, &driver.prng, readers);
     if driver.run(lost).await.is_ok() {
+        if life.last && is_packed {
+            driver.check_space().await;
+        }
         driver.log.close().await;
         if !driver.runtime.is_halted() {
             let promised = &driver.oracle.borrow().promised;
@@ -89,11 +120,12 @@ impl Driver {
     /// Opens the log and checks what it holds against the oracle; returns also what is lost for good.
     pub(super) async fn open(
         runtime: SimRuntime,
-        options: LogOptions,
+        character: Character,
         oracle: Rc<RefCell<Oracle>>,
         prng: Prng,
         life: Life,
     ) -> Result<(Self, RecoveryReport, Vec<Attempt>), OpenError> {
+        let Character { options, mix, .. } = character;
         let promised = Rc::clone(&oracle.borrow().promised);
         let state = Rc::new(RefCell::new(State { promised, ..State::default() }));
         let opened = Log::open(runtime.clone(), Path::new(FOLDER), options.clone(), Rc::clone(&state)).await;
@@ -108,7 +140,16 @@ impl Driver {
             report.last
         );
         let next = oracle.borrow().streams.iter().map(|(id, stream)| (*id, stream.end)).collect();
-        let driver = Self { runtime, log, state, oracle, prng, next, life, options, tolerated: None };
+        let reads = Reads {
+            runtime: runtime.clone(),
+            log: log.clone(),
+            state: Rc::clone(&state),
+            oracle: Rc::clone(&oracle),
+            is_last: life.last,
+            tolerated: None,
+        };
+        let driver =
+            Self { runtime, log, state, oracle, prng, next, life, options, mix, reads, moved: (0, 0) };
         Ok((driver, report, lost))
     }
 
@@ -117,7 +158,7 @@ impl Driver {
             self.retry(lost).await?;
         }
         if self.life.last || self.prng.below(4) == 0 {
-            self.check_all().await?;
+            self.reads.check_all().await?;
             self.check_live_bytes();
         }
         if self.life.operations > 0 {
@@ -125,29 +166,70 @@ impl Driver {
         }
         let mut pending: Vec<Sequence> = Vec::new();
         for _ in 0..self.life.operations {
-            match self.prng.below(100) {
-                0..78 => pending.extend(self.append().await?),
-                78..88 => self.read_some().await?,
-                88..90 => self.runtime.sleep(Duration::from_millis(self.prng.below(400))).await,
-                90..91 => drop(self.log.checkpoint().await),
-                91..93 => self.append_forged().await?,
-                _ => self.runtime.yield_now().await,
+            if self.mix.chase {
+                self.chase().await?;
+            }
+            match self.choose() {
+                Operation::Append => pending.extend(self.append().await?),
+                Operation::Read => self.read_some().await?,
+                Operation::Sleep => self.runtime.sleep(Duration::from_millis(self.prng.below(400))).await,
+                Operation::Checkpoint => drop(self.log.checkpoint().await),
+                Operation::Forged => self.append_forged().await?,
+                Operation::LetGo => self.let_go(self.trims_of_everything()).await?,
+                Operation::Yield => self.runtime.yield_now().await,
             }
             if self.runtime.should_yield() {
                 self.runtime.yield_now().await;
             }
             self.oracle.borrow_mut().operations += 1;
             self.check_memory();
-            while pending.len() > self.prng.below(40) as usize {
+            while pending.len() > self.prng.below(self.mix.waiting) as usize {
                 let sequence = pending.remove(0);
                 self.log.wait_committed(sequence).await.map_err(|_| Failed)?;
                 assert!(self.state.borrow().last >= sequence, "the state has what is committed");
             }
         }
         if self.prng.coin() {
-            self.check_all().await?;
+            self.reads.check_all().await?;
         }
         Ok(())
+    }
+
+    /// Lets everything go that begins to be moved, so that it is retired and used again meanwhile; and looks what there
+    /// is once it was moved.
+    async fn chase(&mut self) -> Result<(), Failed> {
+        let moved = (self.runtime.counted("regroup-begun"), self.runtime.counted("regroup-committed"));
+        let before = std::mem::replace(&mut self.moved, moved);
+        if moved.0 > before.0 {
+            self.let_go(self.trims_of_everything()).await?;
+            // Until no start needs it.
+            for _ in 0..2 {
+                let _failed = self.log.checkpoint().await;
+            }
+        }
+        if moved.1 > before.1 { self.reads.check_all().await } else { Ok(()) }
+    }
+
+    /// What to do next.
+    fn choose(&mut self) -> Operation {
+        let mix = &self.mix;
+        let shares = [
+            (Operation::Append, mix.append),
+            (Operation::Read, mix.read),
+            (Operation::Sleep, mix.sleep),
+            (Operation::Checkpoint, mix.checkpoint),
+            (Operation::Forged, mix.forged),
+            (Operation::LetGo, mix.let_go),
+            (Operation::Yield, mix.yields),
+        ];
+        let mut drawn = self.prng.below(shares.iter().map(|(_, share)| share).sum());
+        for (operation, share) in shares {
+            if drawn < share {
+                return operation;
+            }
+            drawn -= share;
+        }
+        unreachable!("what is drawn lies below the sum of the shares")
     }
 
     /// Appends the first lost frame again, as a client would whose append was never answered: the same bytes
@@ -175,7 +257,8 @@ impl Driver {
     /// Appends one to four entries, together.
     async fn append(&mut self) -> Result<Option<Sequence>, Failed> {
         let next = self.next.clone();
-        let drafts: Vec<Draft> = (0..self.prng.range(1..5)).map(|_| self.draft()).collect();
+        let drafts: Vec<Draft> =
+            (0..self.prng.range(1..self.mix.together + 1)).map(|_| self.draft()).collect();
         self.append_drafts(drafts, next).await
     }
 
@@ -239,7 +322,7 @@ impl Driver {
     /// The disk is full: lets go of nearly everything, and waits until there is room again.
     async fn make_room(&mut self) -> Result<(), Failed> {
         self.runtime.mark("log.full");
-        self.check_all().await?;
+        self.reads.check_all().await?;
         let trims = [self.leftover_deletions(), self.trims_of_everything()].concat();
         self.let_go(trims).await?;
         for _ in 0..FULL_ATTEMPTS_MAX {
@@ -305,6 +388,22 @@ impl Driver {
             + 8 * BLOCK_SIZE;
         let allocated = self.runtime.allocated_bytes();
         assert!(allocated <= most, "buffers of {allocated} bytes, allowed are {most}: {status:?}");
+    }
+
+    /// Once nothing is left to do, the disk holds at most half as much again as what is kept, and a few segments.
+    async fn check_space(&self) {
+        let size = u64::from(self.options.segment_size);
+        let kept = self.oracle.borrow().live_bytes();
+        let most = kept * 3 / 2 / size + SEGMENTS_BESIDE;
+        for _ in 0..SETTLE_ATTEMPTS_MAX {
+            // What was emptied is free only when no start needs it.
+            let _failed = self.log.checkpoint().await;
+            self.runtime.sleep(Duration::from_millis(200)).await;
+            if self.log.status().segments_used as u64 <= most {
+                return self.runtime.count("log.settled");
+            }
+        }
+        panic!("more than {most} segments stay in use for {kept} bytes: {:?}", self.log.status());
     }
 
     /// What counts as live is what was not let go, and little more: a stream's part of one segment is let go

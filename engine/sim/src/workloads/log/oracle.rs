@@ -49,6 +49,10 @@ pub(super) struct Oracle {
     /// Partitions that were ever made; the newest are in use.
     pub(super) partitions: u64,
     pub(super) forger: Forger,
+    /// Reads that are under way.
+    reading: u64,
+    /// Batches that were let go meanwhile.
+    pub(super) let_go: BTreeMap<(StreamId, u64), Batch>,
 }
 
 /// Offsets that an entry takes up in its stream.
@@ -71,9 +75,23 @@ impl Oracle {
         Self { promised: Rc::new(Cell::new(self.promised.get())), ..self.clone() }
     }
 
+    pub(super) fn read_begun(&mut self) {
+        self.reading += 1;
+    }
+
+    pub(super) fn read_ended(&mut self) {
+        self.reading -= 1;
+        if self.reading == 0 {
+            self.let_go.clear();
+        }
+    }
+
     /// The log's frames up to `last` are in it, and no others, and its start has made that durable: returns
     /// those that are lost, none of which was acknowledged.
     pub(super) fn settle(&mut self, last: Sequence) -> Vec<Attempt> {
+        // Those of the process before ended with it.
+        self.reading = 0;
+        self.let_go.clear();
         let promised = self.promised.get();
         let acknowledged = promised.acknowledged;
         assert!(last >= acknowledged, "frames to {last} are there; acknowledged were {acknowledged}");
@@ -112,7 +130,9 @@ impl Oracle {
             Some(EntryKind::LogStart) => StreamId(entry.subject),
             Some(EntryKind::OutboxTrim) => StreamId::outbox(ShardId(entry.subject as u16)),
             Some(EntryKind::PartitionDeleted) => {
-                self.streams.remove(&StreamId(entry.subject));
+                let id = StreamId(entry.subject);
+                let stream = self.streams.remove(&id).unwrap_or_default();
+                self.remember(id, stream.batches);
                 return;
             }
             _ => return,
@@ -120,7 +140,14 @@ impl Oracle {
         if let Some(stream) = self.streams.get_mut(&trimmed) {
             stream.start = stream.start.max(entry.base);
             let start = stream.start;
-            stream.batches.retain(|_, batch| batch.end > start);
+            let gone = stream.batches.extract_if(.., |_, batch| batch.end <= start).collect();
+            self.remember(trimmed, gone);
+        }
+    }
+
+    fn remember(&mut self, stream: StreamId, gone: BTreeMap<u64, Batch>) {
+        if self.reading > 0 {
+            self.let_go.extend(gone.into_iter().map(|(base, batch)| ((stream, base), batch)));
         }
     }
 }

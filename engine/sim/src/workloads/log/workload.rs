@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use thalweg_engine::limits::BLOCK_SIZE;
-use thalweg_engine::log::{FlushMethod, LogOptions};
 
+use super::character::Character;
 use super::damage::try_damage;
 use super::life::{FOLDER, live};
 use super::oracle::Oracle;
@@ -37,6 +37,7 @@ const EXPECTED: &[&str] = &[
     "crash.process",
     "damage",
     "disk.bit_flipped",
+    "disk.file_slow",
     "disk.fill_no_space",
     "disk.flush_failed",
     "disk.in_flight_landed",
@@ -48,6 +49,7 @@ const EXPECTED: &[&str] = &[
     "disk.operation_slow",
     "disk.read_failed",
     "disk.read_short",
+    "disk.read_stuck",
     "disk.sector_torn",
     "disk.size_lost",
     "disk.space_stale",
@@ -71,8 +73,11 @@ const EXPECTED: &[&str] = &[
     "log.damage-unvouched",
     "log.forged",
     "log.full",
+    "log.read-before-let-go",
+    "log.read-let-go",
     "log.retried",
     "log.room-again",
+    "log.settled",
     "no-space",
     "out-of-order-completion",
     "process.halted",
@@ -86,11 +91,13 @@ const EXPECTED: &[&str] = &[
     "regroup-damaged-source",
     "regroup-given-up",
     "regroup-no-room",
+    "regroup-source-used-again",
     "run.paused",
     "run.reordered",
     "run.spurious_poll",
     "run.yield_asked",
     "run.yield_late",
+    "segment-held",
     "segment-recycled",
     "segment-retired",
     "segment-roll",
@@ -99,47 +106,6 @@ const EXPECTED: &[&str] = &[
     "torn-tail",
 ];
 
-/// What is special about a seed.
-struct Character {
-    options: LogOptions,
-    /// Segments that the disk has room for; `None` for as many as wanted.
-    segments_max: Option<u64>,
-    /// Quarters of a segment that there are beside them.
-    more: u64,
-    /// Bits are flipped between lives.
-    is_damaged: bool,
-    /// How often there is no room where a segment is filled.
-    fill_no_space: Chance,
-}
-
-impl Character {
-    fn of(seed: u64) -> Self {
-        let mut prng = Prng::new(seed).fork("log");
-        let segment_size = [64 << 10, 64 << 10, 128 << 10, 256 << 10][prng.index(4)];
-        let frame_size_max = segment_size as usize / [2, 4][prng.index(2)];
-        let mut options = LogOptions {
-            segment_size,
-            pool_target: prng.range(1..4) as usize,
-            flush: if prng.coin() { FlushMethod::Flush } else { FlushMethod::WriteThrough },
-            checkpoint_interval: [64 << 10, 300 << 10, 2 << 20, u64::MAX][prng.index(4)],
-            cache_bytes: [0, 64 << 10, 1 << 20][prng.index(3)],
-            frame_size_target: [4096, 16_384, frame_size_max][prng.index(3)],
-            frame_size_max,
-            writes_in_flight: prng.range(1..5) as usize,
-            regroup_share: [1, 25, 100][prng.index(3)],
-            regroup_age: Duration::from_millis([0, 100, 1_000_000][prng.index(3)]),
-            run_size_min: [1, 8192, 65_536][prng.index(3)],
-            ..LogOptions::default()
-        };
-        let segments_max = (prng.below(4) == 0).then(|| prng.range(8..16));
-        let is_damaged = prng.below(3) == 0;
-        let fill_no_space = Chance(if prng.below(4) == 0 { prng.range(1..300_000) as u32 } else { 0 });
-        let more = prng.below(4);
-        options.read_ahead_bytes = [0, 128 << 10, 1 << 20][prng.index(3)];
-        Self { options, segments_max, more, is_damaged, fill_no_space }
-    }
-}
-
 impl Workload for LogAlone {
     fn name(&self) -> &'static str {
         "log"
@@ -147,8 +113,12 @@ impl Workload for LogAlone {
 
     fn config(&self, seed: u64) -> WorldConfig {
         let config = WorldConfig::swarm(seed);
-        let Character { options, segments_max, more, fill_no_space, .. } = Character::of(seed);
-        let faults = FaultConfig { fill_no_space, ..config.faults };
+        let Character { options, mix, segments_max, more, fill_no_space, .. } = Character::of(seed);
+        let mut faults = FaultConfig { fill_no_space, ..config.faults };
+        if mix.chase {
+            // Some of the files that batches are moved into.
+            (faults.slow_file, faults.slow_file_max) = (Chance(300_000), Duration::from_millis(20));
+        }
         // Beside the superblock and the segments there is anything from no room to that for another segment.
         let size = u64::from(options.segment_size);
         let beside = 2 * BLOCK_SIZE as u64 + more * size / 4;
@@ -181,16 +151,14 @@ impl Workload for LogAlone {
     }
 
     fn begin(&self, world: &World) -> Box<dyn Run> {
-        let Character { options, is_damaged, .. } = Character::of(world.seed());
         let (oracle, prng) = (Rc::default(), world.prng("between lives"));
-        Box::new(LogRun { options, is_damaged, oracle, prng })
+        Box::new(LogRun { character: Character::of(world.seed()), oracle, prng })
     }
 }
 
 /// One seed.
 struct LogRun {
-    options: LogOptions,
-    is_damaged: bool,
+    character: Character,
     oracle: Rc<RefCell<Oracle>>,
     /// For what is done between lives.
     prng: Prng,
@@ -198,9 +166,11 @@ struct LogRun {
 
 impl Run for LogRun {
     fn start(&mut self, world: &World, life: Life) {
-        let (options, oracle) = (self.options.clone(), Rc::clone(&self.oracle));
+        let (character, oracle) = (self.character.clone(), Rc::clone(&self.oracle));
         let prng = world.prng(&format!("life {}", life.number));
-        world.start(1, move |runtime| live(runtime, options.clone(), Rc::clone(&oracle), prng.clone(), life));
+        world.start(1, move |runtime| {
+            live(runtime, character.clone(), Rc::clone(&oracle), prng.clone(), life)
+        });
     }
 
     fn operations(&self) -> u64 {
@@ -209,9 +179,9 @@ impl Run for LogRun {
 
     fn crashed(&mut self, world: &World, _: Crash) {
         self.oracle.borrow_mut().forger.look_at(world, Path::new(FOLDER), &mut self.prng);
-        if self.is_damaged && self.prng.coin() {
+        if self.character.is_damaged && self.prng.coin() {
             let oracle = self.oracle.borrow().fork();
-            try_damage(world, &self.options, &oracle, &mut self.prng);
+            try_damage(world, &self.character, &oracle, &mut self.prng);
         }
     }
 }

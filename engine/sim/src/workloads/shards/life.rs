@@ -9,10 +9,11 @@ use thalweg_engine::catalog::{Topic, TopicSettings};
 use thalweg_engine::client::ShardClient;
 use thalweg_engine::io::{Priority, Runtime};
 use thalweg_engine::model::{ShardId, TopicName};
-use thalweg_engine::shard::{Shard, ShardOptions};
+use thalweg_engine::shard::Shard;
 
+use super::character::{Character, Mix};
 use super::oracle::Oracle;
-use super::{churn, groups, kept, loader, reader, task};
+use super::{churn, forget, groups, kept, loader, reader, task};
 use crate::harness::{Life, ShardOpening};
 use crate::runtime::SimRuntime;
 
@@ -26,6 +27,7 @@ pub(super) struct Over;
 pub(super) struct Process {
     pub(super) shards: u16,
     pub(super) life: Life,
+    pub(super) mix: Mix,
     opening: ShardOpening,
     pub(super) oracle: Rc<RefCell<Oracle>>,
     /// Operations of this life.
@@ -45,10 +47,11 @@ pub(super) struct Driver {
 }
 
 impl Process {
-    pub(super) fn new(shards: u16, life: Life, options: ShardOptions, oracle: Rc<RefCell<Oracle>>) -> Self {
-        let opening = ShardOpening::new(shards, options);
+    pub(super) fn new(character: &Character, life: Life, oracle: Rc<RefCell<Oracle>>) -> Self {
+        let Character { shards, mix, ref options, .. } = *character;
+        let opening = ShardOpening::new(shards, options.clone());
         let (driven, tasks) = (Cell::new(0), Cell::new(0));
-        Self { shards, life, opening, oracle, driven, driving: Cell::new(shards), tasks }
+        Self { shards, life, mix, opening, oracle, driven, driving: Cell::new(shards), tasks }
     }
 
     /// Whether drivers should begin nothing more. In the last life they go on until everything was found.
@@ -166,8 +169,15 @@ async fn drive(driver: &Driver) {
         driver.spawn(|driver| groups::run(driver, number, lasting));
     }
     if usize::from(own.0) == shards - 1 {
-        driver.spawn(churn::run);
-        driver.spawn(kept::run);
+        if process.mix.churn {
+            driver.spawn(churn::run);
+        }
+        if process.oracle.borrow().kept.limit > 0 {
+            driver.spawn(kept::run);
+        }
+    }
+    if process.mix.forget_us > 0 {
+        driver.spawn(forget::run);
     }
     while !process.is_over() {
         driver.pause(500).await;

@@ -21,12 +21,13 @@ pub(super) async fn run(driver: Driver, source: usize, partition: PartitionId) -
     let producer = producer(&driver, source).await?;
     let mut at = resume(&driver, source, partition, producer).await?;
     let mut last: Option<(u64, Vec<u8>)> = None;
+    let mix = driver.process.mix;
     while !driver.process.is_over() && !driver.process.life.last {
         if at > driver.process.oracle.borrow().sources[source].processed + AHEAD_MAX {
             driver.pause(300).await;
             continue;
         }
-        if let Some((base, bytes)) = last.take().filter(|_| driver.below(4) == 0) {
+        if let Some((base, bytes)) = last.take().filter(|_| mix.repeat && driver.below(4) == 0) {
             let answer = driver.client.append(partition, &bytes).await;
             let Appended { base: found, duplicate } = answer_of(answer)?;
             assert!(duplicate, "a repetition of record {base} was appended at {found}");
@@ -34,10 +35,11 @@ pub(super) async fn run(driver: Driver, source: usize, partition: PartitionId) -
             driver.runtime().count("shards.duplicate");
         }
         // Several batches on their way at once arrive in order; now and then more than there are credits.
-        let batches = if driver.below(60) == 0 { 60 } else { 1 + driver.below(4) };
+        let is_burst = mix.burst > 0 && driver.below(60) == 0;
+        let batches = if is_burst { mix.burst } else { 1 + driver.below(4) };
         let mut sent = Vec::new();
         for _ in 0..batches {
-            let count = 1 + driver.below(if batches > 4 { 2 } else { 20 });
+            let count = 1 + driver.below(if is_burst { 2 } else { 20 });
             sent.push((at, count, records(&driver, source, producer, at, count)));
             at += count;
         }
@@ -102,7 +104,8 @@ fn records(driver: &Driver, source: usize, producer: ProducerId, at: u64, count:
     let mut builder = BatchBuilder::new();
     let sequence = RecordSequence(at as u32);
     builder.set_producer(Some(ProducerStamp { id: producer, epoch: ProducerEpoch(0), sequence }));
-    let padding = if driver.below(8) == 0 { driver.below(1_500) } else { driver.below(60) };
+    let (padding, some) = driver.process.mix.padding;
+    let padding = driver.below(if driver.below(8) == 0 { some } else { padding });
     let padding = "~".repeat(padding as usize);
     for k in at..at + count {
         let (key, value) = ((k % KEYS).to_string(), format!("{source}:{k}:{padding}"));

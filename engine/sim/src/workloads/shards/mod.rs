@@ -5,7 +5,9 @@
 //! A task counts the records of its source by key in a store and passes each on to a sink, all in one commit;
 //! most sinks lie on other shards, so the records travel through outboxes.
 
+mod character;
 mod churn;
+mod forget;
 mod groups;
 mod kept;
 mod life;

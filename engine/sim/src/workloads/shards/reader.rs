@@ -25,7 +25,7 @@ pub(super) async fn run(driver: Driver, sink: usize, partition: PartitionId) -> 
             driver.runtime().count("shards.outbox-after-crash");
         }
         checked = check(&driver, sink, partition, checked).await?;
-        if driver.below(6) == 0 {
+        if driver.process.mix.trim && driver.below(6) == 0 {
             match driver.client.set_log_start(partition, Offset(checked)).await {
                 Ok(()) => driver.process.operation(),
                 Err(SetLogStartError::Closed) => return Err(Over),

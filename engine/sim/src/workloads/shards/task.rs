@@ -143,7 +143,7 @@ fn step(
             .collect(),
         log_starts: Vec::new(),
     };
-    if driver.below(3) == 0 {
+    if driver.process.mix.trim && driver.below(3) == 0 {
         commit.log_starts.push((partition, Offset(inputs[0].k)));
     }
     let passing = driver.process.oracle.borrow().passing_partitions.clone();
@@ -159,7 +159,7 @@ fn step(
 async fn between(driver: &Driver) {
     match driver.below(40) {
         0 => driver.shard.forget_speculation(),
-        1 => {
+        1 if driver.process.mix.checkpoint => {
             let _closed = driver.shard.checkpoint().await;
         }
         2..=8 => driver.pause(driver.below(3_000)).await,
