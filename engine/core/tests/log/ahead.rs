@@ -81,12 +81,11 @@ fn read_through(read_ahead_bytes: usize) -> (LogStatus, World) {
         let sink = Rc::clone(&sink);
         async move {
             let mut at = [0, 0];
-            while at[0] < BATCHES {
-                for stream in [0, 1] {
-                    at[stream as usize] = read_on(&log, stream, at[stream as usize]).await;
+            while at != [BATCHES; 2] {
+                for (stream, at) in at.iter_mut().enumerate().filter(|(_, at)| **at < BATCHES) {
+                    *at = read_on(&log, stream as u64, *at).await;
                 }
             }
-            assert_eq!(at, [BATCHES; 2]);
             sink.replace(Some(log.status()));
         }
     });
@@ -121,10 +120,10 @@ fn who_reads_here_and_there_has_nothing_read_ahead() {
 fn what_was_read_ahead_and_let_go_since_is_not_served() {
     let world = run(options(1 << 20), 1, |log| async move {
         let mut at = 0;
-        for _ in 0..4 {
+        while log.status().ahead_bytes == 0 {
             at = read_on(&log, 0, at).await;
+            assert!(at < BATCHES / 2, "something lies ahead");
         }
-        assert!(log.status().ahead_bytes > 0, "something lies ahead");
         trim(&log, 0, at + 100).await;
         let error = log.read(StreamId(0), Offset(at), 2 * SIZE).await.unwrap_err();
         assert!(error.to_string().contains(&format!("outside of {}", at + 100)), "{error}");
