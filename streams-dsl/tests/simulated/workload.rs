@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use thalweg_engine::log::LogOptions;
 use thalweg_engine::shard::ShardOptions;
@@ -71,6 +72,8 @@ fn options() -> ShardOptions {
             frame_size_max: 32 << 10,
             ..LogOptions::default()
         },
+        // It would go by a wall clock that is moved between two lives.
+        producer_expiry: Duration::ZERO,
         ..ShardOptions::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use thalweg_engine::catalog::{CatalogError, Partition, Topic};
 use thalweg_engine::client::{CommitOffsetsError, OffsetCommit, ReadError};
@@ -24,7 +25,9 @@ pub fn open_or_create(path: &Path, shards: &ShardsArgs, args: &OpenArgs) -> Resu
     if std::fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
         return Err(is_a_file(path));
     }
-    let mut options = EngineOptions { shards: shards.shards, ..EngineOptions::default() };
+    // Whoever goes on with a demo days later is still known. There are never too many: see PARTITION_PRODUCERS_MAX.
+    let producer_expiry = Duration::ZERO;
+    let mut options = EngineOptions { shards: shards.shards, producer_expiry, ..EngineOptions::default() };
     options.runtime.buffered = args.buffered;
     options.log.accept_damage = args.accept_damage;
     let engine = Engine::open(path, options)
