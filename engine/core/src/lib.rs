@@ -9,6 +9,7 @@
 
 pub mod catalog;
 pub mod client;
+pub mod compaction;
 pub mod folder;
 pub mod group;
 pub mod io;

@@ -309,6 +309,30 @@ pub const RETENTION_EXCESS: u64 = 8;
 /// Log starts that one frame raises to let go of records.
 pub const FRAME_LOG_STARTS_MAX: usize = 256;
 
+/// Memory for keys that a compaction remembers at a time, on one shard. Bytes.
+pub const COMPACTION_MEMORY_DEFAULT: usize = 64 << 20;
+
+/// What a key takes in memory beside its own bytes, about. Bytes.
+pub const COMPACTION_KEY_OVERHEAD: usize = 48;
+
+/// Size at which a batch of what compaction leaves is closed. Bytes.
+pub const COMPACTION_BATCH_SIZE: usize = 128 << 10;
+
+/// Batches that compaction leaves in one frame, about.
+pub const COMPACTION_FRAME_BATCHES: usize = 1024;
+
+/// Marks of passes that a partition remembers.
+pub const COMPACTION_MARKS_MAX: usize = 8;
+
+/// Time between two looks for partitions to compact.
+pub const COMPACTION_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Share of a partition that has to be new before it is compacted, unless its topic says otherwise. Percent.
+pub const COMPACTION_DIRTY_DEFAULT: u8 = 50;
+
+/// Time for which a tombstone stays, unless its topic says otherwise. Milliseconds.
+pub const TOMBSTONE_DELAY_MS_DEFAULT: u64 = 24 * 60 * 60 * 1000;
+
 /// Longest name of a state store or stream task. Bytes.
 pub const STORE_NAME_SIZE_MAX: usize = 1024;
 

@@ -2,8 +2,8 @@
 
 use thalweg_engine::limits::{BATCH_SIZE_MAX, RECORD_HEADERS_MAX, RECORD_SIZE_MAX};
 use thalweg_engine::model::{
-    BATCH_HEADER_SIZE, BatchBuilder, BatchError, BatchView, Header, ProducerEpoch, ProducerId, ProducerStamp,
-    RECORD_FIXED_SIZE, Record, RecordSequence, Timestamp,
+    BATCH_HEADER_SIZE, BatchBuilder, BatchError, BatchView, Header, Offset, ProducerEpoch, ProducerId,
+    ProducerStamp, RECORD_FIXED_SIZE, Record, RecordSequence, Timestamp,
 };
 use thalweg_sim::Prng;
 
@@ -254,7 +254,43 @@ fn a_batch_takes_no_more_records_than_the_limit() {
 #[test]
 fn a_version_to_come_is_named() {
     let mut bytes = small_batch();
-    bytes[4] = 2;
+    bytes[4] = 3;
     let error = BatchView::parse(&bytes).unwrap_err();
-    assert_eq!(error, BatchError::NewerVersion { found: 2, known: 1 });
+    assert_eq!(error, BatchError::NewerVersion { found: 3, known: 2 });
+}
+
+#[test]
+fn records_that_compaction_left_keep_their_offsets() {
+    let record =
+        |value: &str| Record { value: Some(value.into()), key: Some(b"k".to_vec()), ..Record::default() };
+    let mut dense = BatchBuilder::new();
+    for value in ["a", "b", "c", "d"] {
+        dense.push_record(&record(value)).unwrap();
+    }
+    let dense = dense.into_bytes();
+    let all = BatchView::parse(&dense).unwrap();
+    let mut builder = BatchBuilder::new();
+    for (delta, record) in [(0, all.record(0)), (5, all.record(2)), (u32::MAX, all.record(3))] {
+        builder.push_at(delta, &record.unwrap()).unwrap();
+    }
+    let size = builder.size();
+    let bytes = builder.into_bytes();
+    assert_eq!(bytes.len(), size);
+    let view = BatchView::parse(&bytes).unwrap();
+    assert!(view.is_sparse());
+    let found: Vec<_> =
+        view.numbered(Offset(10)).map(|(at, record)| (at.0, record.value.unwrap().to_vec())).collect();
+    let end = 10 + u64::from(u32::MAX);
+    assert_eq!(found, [(10, b"a".to_vec()), (15, b"c".to_vec()), (end, b"d".to_vec())]);
+    assert_eq!(view.span().0, 1 + u64::from(u32::MAX));
+    assert_eq!([0, 1, 5, 6].map(|delta| view.index_at(delta)), [0, 1, 1, 2]);
+    assert_eq!([0, 1, 2].map(|index| view.delta(index)), [0, 5, u64::from(u32::MAX)]);
+    let mut falling = bytes.clone();
+    let table = falling.len() - 12;
+    falling[table..table + 4].copy_from_slice(&5u32.to_le_bytes());
+    assert!(matches!(BatchView::parse(&falling), Err(BatchError::Malformed { .. })));
+    // Offsets without a gap need no table of their own.
+    let mut whole = BatchBuilder::new();
+    (0..4).for_each(|index| whole.push_at(index, &all.record(index).unwrap()).unwrap());
+    assert_eq!(whole.into_bytes(), dense);
 }

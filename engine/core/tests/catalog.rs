@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thalweg_engine::catalog::{
     Applied, Catalog, CatalogAnswer, CatalogChange, CatalogError, CatalogRequest, CatalogVersion, Change,
-    Partition, PlacementEpoch, Retention, Slot, Topic, TopicSettings,
+    Cleanup, CleanupPolicy, Partition, PlacementEpoch, Retention, Slot, Topic, TopicSettings,
 };
 use thalweg_engine::limits::{PRODUCER_ID_BLOCK, TOPIC_PARTITIONS_MAX};
 use thalweg_engine::model::{PartitionId, ProducerId, ShardId, SlotId, TopicId, TopicName};
@@ -35,12 +35,21 @@ fn the_layout_of_a_change_is_pinned() {
             shard: ShardId(0x000b),
             epoch: PlacementEpoch(0x0c0d_0e0f),
         }],
-        settings: TopicSettings { internal: true, retention: Retention { ms: Some(0x1112), bytes: None } },
+        settings: TopicSettings {
+            internal: true,
+            retention: Retention { ms: Some(0x1112), bytes: None },
+            cleanup: Cleanup {
+                policy: CleanupPolicy::CompactAndDelete,
+                tombstone_delay_ms: 0x1314,
+                lag_ms: 0x15,
+                dirty_percent: 33,
+            },
+        },
     };
     let change = CatalogChange { version: CatalogVersion(9), change: Change::TopicCreated(topic) };
     #[rustfmt::skip]
     let golden: Vec<u8> = [
-        &[32, 0, 3, 0, 76, 0, 0, 0][..],      // envelope: type, version, size
+        &[32, 0, 4, 0, 94, 0, 0, 0][..],      // envelope: type, version, size
         b"words-by-key",                      // name
         &[8, 7, 6, 5, 4, 3, 2, 1],            // partition: id
         &[0x0b, 0x00], &[0x0f, 0x0e, 0x0d, 0x0c], // its shard, its epoch
@@ -52,14 +61,23 @@ fn the_layout_of_a_change_is_pinned() {
         &[1],                                 // internal
         &[0x12, 0x11, 0, 0, 0, 0, 0, 0],      // retention: milliseconds
         &[0xff; 8],                           // and bytes
+        &[2],                                 // compacted, and let go
+        &[0x14, 0x13, 0, 0, 0, 0, 0, 0],      // delay of tombstones
+        &[0x15, 0, 0, 0, 0, 0, 0, 0],         // lag
+        &[33],                                // percent
     ]
     .concat();
     assert_eq!(change.encode(), golden);
     assert_eq!(CatalogChange::decode(&golden), Ok(change.clone()));
-    // Version 2 was the same, but for a change that it did not know.
-    let mut old = golden;
-    old[2] = 2;
-    assert_eq!(CatalogChange::decode(&old), Ok(change));
+    // Versions before did not have the last four fields.
+    let Change::TopicCreated(mut topic) = change.change else { panic!("a topic was created") };
+    topic.settings.cleanup = Cleanup::default();
+    let change = CatalogChange { change: Change::TopicCreated(topic), ..change };
+    for version in [2, 3] {
+        let mut old = golden[..golden.len() - 18].to_vec();
+        (old[2], old[4]) = (version, 76);
+        assert_eq!(CatalogChange::decode(&old), Ok(change.clone()), "version {version}");
+    }
 }
 
 #[test]
@@ -123,7 +141,8 @@ fn changes_and_answers_follow_the_oracle_and_ids_are_never_reused() {
             let text = name(&format!("t{}", prng.below(6)));
             let count = prng.below(6) as u32;
             let retention = Retention { ms: Some(prng.below(9)), bytes: (count > 2).then_some(7) };
-            let asked = TopicSettings { internal: prng.below(2) == 0, retention };
+            let cleanup = Cleanup { lag_ms: prng.below(3), ..Cleanup::default() };
+            let asked = TopicSettings { internal: prng.below(2) == 0, retention, cleanup };
             let request = match prng.below(5) {
                 0 => CatalogRequest::CreateTopic { name: text.clone(), partitions: count, settings: asked },
                 1 => CatalogRequest::DeleteTopic { name: text.clone() },

@@ -159,7 +159,7 @@ impl Task {
         base: Offset,
         batch: &BatchView<'_>,
     ) -> Result<Stopped, TaskError> {
-        let end = base + RecordCount(u64::from(batch.count()));
+        let end = base + batch.span();
         let mut bytes = 0;
         let is_internal = u64::from(self.pipeline.is_internal(input));
         while self.positions[input] < end {
@@ -169,14 +169,15 @@ impl Task {
             if bytes >= TASK_STEP_BYTES {
                 return Ok(Stopped::StepEnd);
             }
-            let index = self.positions[input].0.saturating_sub(base.0);
+            let index = batch.index_at(self.positions[input].0.saturating_sub(base.0));
             // A batch that was damaged behind its header ends early; its checksum was verified, so this is the
             // doing of whoever wrote it, and its records do not exist.
-            let Some(record) = batch.record(index as u32) else {
+            let Some(record) = batch.record(index) else {
                 self.positions[input] = end;
                 break;
             };
-            let place = (input, self.positions[input]);
+            let delta = batch.delta(index);
+            let place = (input, base + RecordCount(delta));
             if self.skipped == Some(place) {
                 self.records_failed += 1;
             } else {
@@ -189,7 +190,7 @@ impl Task {
             self.records_in += 1;
             self.internal_in += is_internal;
             self.unflushed += 1;
-            self.positions[input] = base + RecordCount(index + 1);
+            self.positions[input] = base + RecordCount(delta + 1);
         }
         match self.pipeline.counters().failure.borrow_mut().take() {
             Some(error) => Err(error),

@@ -11,8 +11,8 @@ mod error;
 mod state;
 mod topic;
 
-pub use archive::{CatalogChangeV2, CatalogChangeV3, CatalogV2, CatalogV3};
+pub use archive::{CatalogChangeV2, CatalogChangeV3, CatalogChangeV4, CatalogV2, CatalogV3, CatalogV4};
 pub use change::{CatalogAnswer, CatalogChange, CatalogRequest, CatalogVersion, Change, ProducerIdBlock};
 pub use error::{CatalogDecodeError, CatalogError};
 pub use state::{Applied, Catalog};
-pub use topic::{Partition, PlacementEpoch, Retention, Slot, Topic, TopicSettings};
+pub use topic::{Cleanup, CleanupPolicy, Partition, PlacementEpoch, Retention, Slot, Topic, TopicSettings};

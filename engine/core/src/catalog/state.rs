@@ -1,6 +1,6 @@
 //! The catalog itself: pure state, plans and changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -35,6 +35,8 @@ pub struct Catalog {
     pub(super) placement: HashMap<PartitionId, ShardId, FixedState>,
     /// All coordinator slots, or none as long as nobody needed one.
     pub(super) slots: Vec<Slot>,
+    /// Partitions of topics that are compacted.
+    pub(super) compacted: BTreeSet<PartitionId>,
 }
 
 impl Catalog {
@@ -73,6 +75,24 @@ impl Catalog {
         shards.sort_unstable();
         shards.dedup();
         shards.into_iter()
+    }
+
+    /// Whether records of the partition go as later ones of their key come.
+    #[must_use]
+    pub fn is_compacted(&self, partition: PartitionId) -> bool {
+        self.compacted.contains(&partition)
+    }
+
+    /// Makes `compacted` what the settings of a topic say.
+    fn learn_compacted(&mut self, name: &TopicName) {
+        let topic = &self.by_name[name];
+        for partition in &topic.partitions {
+            if topic.settings.cleanup.compacts() {
+                self.compacted.insert(partition.id);
+            } else {
+                self.compacted.remove(&partition.id);
+            }
+        }
     }
 
     /// Whether the partition's id has been given: if it does not exist either, it was deleted.
@@ -176,21 +196,24 @@ impl Catalog {
                 let topic = self.by_name.remove(&name).expect("every name has its topic");
                 for partition in &topic.partitions {
                     self.placement.remove(&partition.id);
+                    self.compacted.remove(&partition.id);
                 }
             }
             Change::PartitionsAdded { topic, partitions } => {
-                let Some(name) = self.names.get(topic) else { return false };
+                let Some(name) = self.names.get(topic).cloned() else { return false };
                 if partitions.iter().any(|partition| partition.id < self.next_partition) {
                     return false;
                 }
-                let topic = self.by_name.get_mut(name).expect("every name has its topic");
+                let topic = self.by_name.get_mut(&name).expect("every name has its topic");
                 topic.partitions.extend_from_slice(partitions);
                 self.placement.extend(partitions.iter().map(|partition| (partition.id, partition.shard)));
                 self.raise_next_partition(partitions);
+                self.learn_compacted(&name);
             }
             Change::SettingsChanged { topic, settings } => {
-                let Some(name) = self.names.get(topic) else { return false };
-                self.by_name.get_mut(name).expect("every name has its topic").settings = *settings;
+                let Some(name) = self.names.get(topic).cloned() else { return false };
+                self.by_name.get_mut(&name).expect("every name has its topic").settings = *settings;
+                self.learn_compacted(&name);
             }
             Change::ProducerIds(block) => {
                 if block.first < self.next_producer {
@@ -213,7 +236,9 @@ impl Catalog {
         }
         self.placement.extend(topic.partitions.iter().map(|partition| (partition.id, partition.shard)));
         self.names.insert(topic.id, topic.name.clone());
-        self.by_name.insert(topic.name.clone(), topic);
+        let name = topic.name.clone();
+        self.by_name.insert(name.clone(), topic);
+        self.learn_compacted(&name);
         true
     }
 

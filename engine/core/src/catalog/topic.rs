@@ -1,5 +1,6 @@
 //! Topics as the catalog knows them.
 
+use crate::limits::{COMPACTION_DIRTY_DEFAULT, TOMBSTONE_DELAY_MS_DEFAULT};
 use crate::model::{PartitionId, ShardId, TopicId, TopicName};
 
 /// Which decision about the place of a partition or coordinator slot is the newer one. 0 at its creation.
@@ -34,6 +35,59 @@ pub struct TopicSettings {
     pub internal: bool,
     /// How long its records are kept.
     pub retention: Retention,
+    /// Whether they go by age and size, or as later ones come.
+    pub cleanup: Cleanup,
+}
+
+/// What lets records of a topic go.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum CleanupPolicy {
+    /// [`Retention`].
+    #[default]
+    Delete,
+    /// A later record of the same key. Every record needs a key; one without a value is a tombstone.
+    Compact,
+    /// Both.
+    CompactAndDelete,
+}
+
+/// What lets records of a topic go, and when.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Cleanup {
+    /// What.
+    pub policy: CleanupPolicy,
+    /// Milliseconds for which a tombstone stays at least once nothing else of its key is left, by the shard's own clock: a
+    /// reader that takes no longer for all of a partition learns of every deletion.
+    pub tombstone_delay_ms: u64,
+    /// Milliseconds for which no record goes because of a later one, by the shard's own clock.
+    pub lag_ms: u64,
+    /// Percent of a partition's bytes that have to be new before it is compacted, 0 to 100.
+    pub dirty_percent: u8,
+}
+
+impl Default for Cleanup {
+    fn default() -> Self {
+        Self {
+            policy: CleanupPolicy::default(),
+            tombstone_delay_ms: TOMBSTONE_DELAY_MS_DEFAULT,
+            lag_ms: 0,
+            dirty_percent: COMPACTION_DIRTY_DEFAULT,
+        }
+    }
+}
+
+impl Cleanup {
+    /// Whether records go as later ones of their key come.
+    #[must_use]
+    pub fn compacts(&self) -> bool {
+        self.policy != CleanupPolicy::Delete
+    }
+
+    /// Whether records go by age and size.
+    #[must_use]
+    pub fn deletes(&self) -> bool {
+        self.policy != CleanupPolicy::Compact
+    }
 }
 
 /// How long the records of a topic are kept; by default for ever. Where both limits are set, each lets go of records.

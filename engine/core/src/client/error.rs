@@ -25,6 +25,12 @@ pub enum AppendError {
         /// Bytes allowed.
         limit: usize,
     },
+    /// A topic that is compacted takes only records with a key.
+    #[error("record {index} of the batch has no key, and its topic is compacted")]
+    NoKey {
+        /// Which record, counted from 0.
+        index: u32,
+    },
     /// The producer has a newer epoch by now.
     #[error("producer {producer} has epoch {current}; the batch has the older {found}")]
     Fenced {
@@ -157,6 +163,14 @@ pub enum CommitError {
     /// One of the batches is not a native batch within its limits.
     #[error("a batch of the commit was refused")]
     Batch(#[from] BatchError),
+    /// A topic that is compacted takes only records with a key.
+    #[error("record {index} of a batch for partition {partition} has no key, and its topic is compacted")]
+    NoKey {
+        /// The partition.
+        partition: PartitionId,
+        /// Which record, counted from 0.
+        index: u32,
+    },
     /// The commit does not fit into one frame: commit less at a time.
     #[error("commit of {size} bytes exceeds the limit of {limit}")]
     TooLarge {

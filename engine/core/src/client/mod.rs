@@ -6,7 +6,7 @@ mod groups;
 mod shard_client;
 mod types;
 
-pub use crate::catalog::{CatalogError, Partition, Retention, Topic, TopicSettings};
+pub use crate::catalog::{CatalogError, Cleanup, CleanupPolicy, Partition, Retention, Topic, TopicSettings};
 pub use crate::group::{CommittedOffset, GroupRecord, GroupSummary, OffsetCommit};
 pub use commit::Commit;
 pub use error::{

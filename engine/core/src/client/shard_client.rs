@@ -43,10 +43,13 @@ impl<R: Runtime> FetchedBatch<R> {
         }
     }
 
-    /// Offset behind its last record.
+    /// Offset behind its last record. What compaction has left holds fewer records than there are offsets.
     #[must_use]
     pub fn end(&self) -> Offset {
-        Offset(self.base().0 + u64::from(self.count()))
+        match self {
+            Self::Local(batch) => batch.end,
+            Self::Remote(batch) => batch.end,
+        }
     }
 
     /// How its bytes are encoded; 0 is a native batch.

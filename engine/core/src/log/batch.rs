@@ -67,6 +67,8 @@ pub struct StreamBounds {
 pub struct ReadBatch<R: Runtime> {
     /// Offset of its first record; in an outbox, the batch's own number.
     pub base: Offset,
+    /// Offset behind its last record. What compaction has left holds fewer records than there are offsets.
+    pub end: Offset,
     /// Records in it.
     pub count: RecordCount,
     /// How it is encoded: 0 native.

@@ -27,7 +27,7 @@ use crate::model::{LogId, Offset, Sequence, StreamId, Timestamp};
 ///
 /// It runs until [`Log::close`]: dropping every handle does not end it.
 pub struct Log<R: Runtime> {
-    shared: Rc<Shared<R>>,
+    pub(super) shared: Rc<Shared<R>>,
 }
 
 impl<R: Runtime> Clone for Log<R> {
@@ -290,6 +290,11 @@ impl<R: Runtime> Log<R> {
     #[must_use]
     pub fn status(&self) -> LogStatus {
         self.shared.status()
+    }
+
+    /// The runtime that the log lives in.
+    pub(crate) fn runtime(&self) -> &R {
+        &self.shared.runtime
     }
 
     /// The log's random name.

@@ -11,6 +11,7 @@
 //! - `recover`: opening
 //! - `inspect`: looking at the files and checking them, without changing anything
 //! - `regroup`: moving batches into store segments, so that space comes back and readers read on
+//! - `mover`: replacing batches of one stream by what compaction leaves of them
 //! - `read`: tail cache, footers, reads
 
 mod batch;
@@ -20,6 +21,7 @@ pub mod format;
 mod handle;
 mod index;
 pub mod inspect;
+mod mover;
 mod options;
 mod read;
 mod recover;
@@ -34,6 +36,8 @@ mod write;
 pub use batch::{ReadBatch, Slice, StreamBounds};
 pub use error::{AppendError, CheckpointError, Closed, OpenError, ReadError, RestoreError};
 pub use handle::{Log, WaitCommitted};
+pub use mover::NotReplaced;
+pub(crate) use mover::{Mover, Part, PartRow};
 pub use options::{FlushMethod, LogHome, LogOptions};
 pub use state_machine::{CommittedFrame, DraftEntry, StateMachine};
 pub use status::{LogStatus, RecoveryReport};

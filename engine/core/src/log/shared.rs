@@ -56,6 +56,9 @@ pub(super) struct Shared<R: Runtime> {
     pub(super) filler: Signal,
     pub(super) keeper: Signal,
     pub(super) regrouper: Signal,
+    /// Somebody moves batches, and nobody else does meanwhile; who waits for that.
+    pub(super) moving: Cell<bool>,
+    pub(super) movers: Waiting,
     /// Batches are being moved, so that segments become free.
     pub(super) regrouping: Cell<bool>,
     /// Tasks that wait to append, for a checkpoint, or for the log to close.

@@ -15,6 +15,8 @@ pub const RECORD_FIXED_SIZE: usize = 20;
 
 pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"TWB1");
 pub(super) const VERSION: u16 = 1;
+/// Version of a batch whose records are not at consecutive offsets.
+pub(super) const VERSION_SPARSE: u16 = 2;
 /// Size that stands for "no key" or "no value".
 pub(super) const NULL: u32 = u32::MAX;
 /// Producer id that stands for "no producer".
@@ -137,6 +139,8 @@ pub struct BatchBuilder {
     bytes: Vec<u8>,
     /// Position of each record from the batch's start.
     offsets: Vec<u32>,
+    /// Offset of each record behind the batch's base; none while they are pushed without.
+    deltas: Vec<u32>,
     producer: Option<ProducerStamp>,
     base_timestamp: Timestamp,
     max_timestamp: Timestamp,
@@ -154,6 +158,7 @@ impl BatchBuilder {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.offsets.clear();
+        self.deltas.clear();
         self.producer = None;
         self.finished = false;
     }
@@ -180,7 +185,27 @@ impl BatchBuilder {
     /// Bytes that the batch would have if it were finished now.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.records_end() + self.offsets.len() * OFFSET_SIZE
+        self.records_end() + (self.offsets.len() + self.deltas.len()) * OFFSET_SIZE
+    }
+
+    /// Adds a copy of `record`, at `delta` offsets behind the batch's base. Such a batch is what compaction leaves.
+    ///
+    /// # Errors
+    /// As [`BatchBuilder::push`].
+    /// # Panics
+    /// As [`BatchBuilder::push`]; if the offsets do not rise, or earlier records were pushed without.
+    pub fn push_at(&mut self, delta: u32, record: &RecordRef<'_>) -> Result<(), BatchError> {
+        assert!(self.deltas.len() == self.offsets.len(), "all records of a batch have their offsets");
+        assert!(self.deltas.last().is_none_or(|last| *last < delta), "offsets rise");
+        let (headers, count) = record.headers.encoded();
+        let sizes = Sizes::of(record.key.map(<[u8]>::len), record.value.map(<[u8]>::len), &[])?;
+        let sizes = Sizes { record: sizes.record + headers.len(), ..sizes };
+        self.begin_record(record.timestamp, &sizes, count)?;
+        self.deltas.push(delta);
+        self.bytes.extend_from_slice(record.key.unwrap_or_default());
+        self.bytes.extend_from_slice(record.value.unwrap_or_default());
+        self.bytes.extend_from_slice(headers);
+        Ok(())
     }
 
     /// Adds a record.
@@ -200,7 +225,7 @@ impl BatchBuilder {
         headers: &[Header],
     ) -> Result<(), BatchError> {
         let sizes = Sizes::of(key.map(<[u8]>::len), value.map(<[u8]>::len), headers)?;
-        self.begin_record(timestamp, &sizes, headers)?;
+        self.begin_record(timestamp, &sizes, headers.len() as u16)?;
         self.bytes.extend_from_slice(key.unwrap_or_default());
         self.bytes.extend_from_slice(value.unwrap_or_default());
         if !headers.is_empty() {
@@ -225,7 +250,7 @@ impl BatchBuilder {
     ) -> Result<(), BatchError> {
         let total = |parts: &[&[u8]]| parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         let sizes = Sizes::of(key.map(total), value.map(total), headers)?;
-        self.begin_record(timestamp, &sizes, headers)?;
+        self.begin_record(timestamp, &sizes, headers.len() as u16)?;
         for part in key.into_iter().chain(value).flatten() {
             self.bytes.extend_from_slice(part);
         }
@@ -251,8 +276,11 @@ impl BatchBuilder {
         assert!(!self.is_empty(), "a batch has at least one record");
         let end = self.records_end();
         self.bytes.truncate(end);
-        self.bytes.reserve(self.offsets.len() * OFFSET_SIZE);
-        for offset in &self.offsets {
+        if self.deltas.iter().zip(0u32..).all(|(delta, index)| *delta == index) {
+            self.deltas.clear();
+        }
+        self.bytes.reserve((self.offsets.len() + self.deltas.len()) * OFFSET_SIZE);
+        for offset in self.offsets.iter().chain(&self.deltas) {
             self.bytes.extend_from_slice(&offset.to_le_bytes());
         }
         let header = self.header(end);
@@ -274,18 +302,14 @@ impl BatchBuilder {
 
     /// End of the records from the batch's start: where the offset table goes.
     fn records_end(&self) -> usize {
-        let table = if self.finished { self.offsets.len() * OFFSET_SIZE } else { 0 };
+        let entries = self.offsets.len() + self.deltas.len();
+        let table = if self.finished { entries * OFFSET_SIZE } else { 0 };
         self.bytes.len().max(BATCH_HEADER_SIZE) - table
     }
 
     /// Checks the limits and writes everything of a record that precedes its key.
     #[inline]
-    fn begin_record(
-        &mut self,
-        timestamp: Timestamp,
-        sizes: &Sizes,
-        headers: &[Header],
-    ) -> Result<(), BatchError> {
+    fn begin_record(&mut self, timestamp: Timestamp, sizes: &Sizes, headers: u16) -> Result<(), BatchError> {
         assert!(!self.finished, "a finished batch takes no more records");
         let size = self.size() + sizes.record + OFFSET_SIZE;
         if size > BATCH_SIZE_MAX {
@@ -308,7 +332,7 @@ impl BatchBuilder {
         fixed[4..8].copy_from_slice(&sizes.value.to_le_bytes());
         let delta = timestamp.0.wrapping_sub(self.base_timestamp.0);
         fixed[8..16].copy_from_slice(&delta.to_le_bytes());
-        fixed[16..18].copy_from_slice(&(headers.len() as u16).to_le_bytes());
+        fixed[16..18].copy_from_slice(&headers.to_le_bytes());
         self.bytes.reserve(sizes.record);
         self.bytes.extend_from_slice(&fixed);
         Ok(())
@@ -332,7 +356,8 @@ impl BatchBuilder {
             self.producer.map_or((NO_PRODUCER, 0, 0), |stamp| (stamp.id.0, stamp.epoch.0, stamp.sequence.0));
         let mut bytes = [0; BATCH_HEADER_SIZE];
         bytes[0..4].copy_from_slice(&MAGIC.to_le_bytes());
-        bytes[4..6].copy_from_slice(&VERSION.to_le_bytes());
+        let version = if self.deltas.is_empty() { VERSION } else { VERSION_SPARSE };
+        bytes[4..6].copy_from_slice(&version.to_le_bytes());
         bytes[8..12].copy_from_slice(&size.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.count().to_le_bytes());
         bytes[16..24].copy_from_slice(&self.base_timestamp.0.to_le_bytes());

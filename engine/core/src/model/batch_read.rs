@@ -2,9 +2,11 @@
 
 use super::batch::{
     BATCH_HEADER_SIZE, HEADER_FIXED_SIZE, MAGIC, NO_PRODUCER, NULL, OFFSET_SIZE, RECORD_FIXED_SIZE, VERSION,
+    VERSION_SPARSE,
 };
 use super::{
-    BatchError, Header, ProducerEpoch, ProducerId, ProducerStamp, Record, RecordSequence, Timestamp,
+    BatchError, Header, Offset, ProducerEpoch, ProducerId, ProducerStamp, Record, RecordCount,
+    RecordSequence, Timestamp,
 };
 use crate::limits::{BATCH_RECORDS_MAX, BATCH_SIZE_MAX, RECORD_HEADERS_MAX, RECORD_SIZE_MAX};
 
@@ -16,6 +18,8 @@ pub struct BatchView<'a> {
     records: &'a [u8],
     /// The offset table: [`OFFSET_SIZE`] bytes per record.
     table: &'a [u8],
+    /// Offset of each record behind the batch's base, in [`OFFSET_SIZE`] bytes; empty if they are consecutive.
+    deltas: &'a [u8],
     count: u32,
     base_timestamp: Timestamp,
     max_timestamp: Timestamp,
@@ -45,6 +49,9 @@ impl<'a> BatchView<'a> {
             position += size;
             rest = behind;
         }
+        if !view.deltas().is_sorted_by(|before, after| before < after) {
+            return Err(BatchError::Malformed { what: "offsets that do not rise" });
+        }
         if !rest.is_empty() {
             return Err(BatchError::Malformed { what: "bytes behind the last record" });
         }
@@ -66,10 +73,10 @@ impl<'a> BatchView<'a> {
             return Err(BatchError::NotABatch);
         }
         let version = u16_at(header, 4);
-        if version > VERSION {
-            return Err(BatchError::NewerVersion { found: version, known: VERSION });
+        if version > VERSION_SPARSE {
+            return Err(BatchError::NewerVersion { found: version, known: VERSION_SPARSE });
         }
-        if version != VERSION || u16_at(header, 6) != 0 {
+        if version < VERSION || u16_at(header, 6) != 0 {
             return Err(BatchError::Malformed { what: "version or flags" });
         }
         if bytes.len() > BATCH_SIZE_MAX {
@@ -85,14 +92,16 @@ impl<'a> BatchView<'a> {
         if count > BATCH_RECORDS_MAX {
             return Err(BatchError::TooManyRecords { count, limit: BATCH_RECORDS_MAX });
         }
-        let (records, table) = bytes[BATCH_HEADER_SIZE..]
+        let tables = if version == VERSION_SPARSE { 2 } else { 1 };
+        let (records, tables) = bytes[BATCH_HEADER_SIZE..]
             .split_at_checked(u32_at(header, 48) as usize)
-            .filter(|(_, table)| table.len() == count as usize * OFFSET_SIZE)
+            .filter(|(_, all)| all.len() == tables * count as usize * OFFSET_SIZE)
             .ok_or(BatchError::Malformed { what: "records and offset table do not fill the batch" })?;
+        let (table, deltas) = tables.split_at(count as usize * OFFSET_SIZE);
         let base_timestamp = Timestamp(i64_at(header, 16));
         let max_timestamp = Timestamp(i64_at(header, 24));
         let producer = producer_of(header);
-        Ok(Self { bytes, records, table, count, base_timestamp, max_timestamp, producer })
+        Ok(Self { bytes, records, table, deltas, count, base_timestamp, max_timestamp, producer })
     }
 
     /// The whole batch.
@@ -132,6 +141,55 @@ impl<'a> BatchView<'a> {
         let position = u32::from_le_bytes(*entries.get(index as usize)?) as usize;
         let rest = self.records.get(position.checked_sub(BATCH_HEADER_SIZE)?..)?;
         Some(split_record(rest, self.base_timestamp)?.0)
+    }
+
+    /// Whether the offsets of the records are not consecutive: compaction has left them.
+    #[must_use]
+    pub fn is_sparse(&self) -> bool {
+        !self.deltas.is_empty()
+    }
+
+    /// From the offset of the batch to the one behind its last record.
+    #[must_use]
+    pub fn span(&self) -> RecordCount {
+        let last = self.count - 1;
+        RecordCount(self.delta(last) + 1)
+    }
+
+    /// Where the record at `index` lies behind the offset of the batch.
+    #[must_use]
+    #[inline]
+    pub fn delta(&self, index: u32) -> u64 {
+        if self.deltas.is_empty() {
+            return u64::from(index);
+        }
+        let (deltas, _) = self.deltas.as_chunks::<OFFSET_SIZE>();
+        deltas.get(index as usize).map_or(u64::from(u32::MAX), |delta| u64::from(u32::from_le_bytes(*delta)))
+    }
+
+    /// The first record that lies `delta` offsets or more behind that of the batch; the number of records if none does.
+    #[must_use]
+    #[inline]
+    pub fn index_at(&self, delta: u64) -> u32 {
+        if self.deltas.is_empty() {
+            return delta.min(u64::from(self.count)) as u32;
+        }
+        let (deltas, _) = self.deltas.as_chunks::<OFFSET_SIZE>();
+        deltas.partition_point(|entry| u64::from(u32::from_le_bytes(*entry)) < delta) as u32
+    }
+
+    fn deltas(&self) -> impl Iterator<Item = u32> + use<'a> {
+        let (deltas, _) = self.deltas.as_chunks::<OFFSET_SIZE>();
+        deltas.iter().map(|delta| u32::from_le_bytes(*delta))
+    }
+
+    /// All records with their offsets, in order, if that of the batch is `base`.
+    pub fn numbered(&self, base: Offset) -> impl Iterator<Item = (Offset, RecordRef<'a>)> + use<'a> {
+        let dense = if self.is_sparse() { 0 } else { self.count };
+        let deltas = (0..dense).chain(self.deltas());
+        deltas
+            .zip(self.iter())
+            .map(move |(delta, record)| (Offset(base.0.saturating_add(u64::from(delta))), record))
     }
 
     /// All records, in order.
@@ -219,6 +277,11 @@ impl<'a> HeadersRef<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// All headers as they lie in a batch, and their number.
+    pub(super) fn encoded(&self) -> (&'a [u8], u16) {
+        (self.bytes, self.count)
     }
 
     /// The headers, in order; ends early where a header is malformed.

@@ -1,6 +1,7 @@
 //! The state of one partition.
 
-use crate::catalog::Retention;
+use crate::catalog::{Cleanup, Retention};
+use crate::compaction::CompactionState;
 use crate::limits::RETENTION_EXCESS;
 use crate::model::{Offset, ProducerStamp};
 use crate::producer::ProducerTable;
@@ -22,6 +23,10 @@ pub(crate) struct PartitionState {
     pub(crate) producers: ProducerTable,
     /// How long its records are kept, as the catalog says.
     pub(crate) retention: Retention,
+    /// How the rest goes, as the catalog says.
+    pub(crate) cleanup: Cleanup,
+    /// How far it was compacted.
+    pub(crate) compaction: CompactionState,
     /// When they were appended.
     pub(crate) timeline: Timeline,
     /// Bytes of all batches from which on a look at the limit is asked for at once.

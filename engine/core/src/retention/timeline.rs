@@ -84,6 +84,17 @@ impl Timeline {
         }
     }
 
+    /// Of the batches from `base` up to `end`, `bytes` bytes went.
+    pub(crate) fn compacted(&mut self, base: Offset, end: Offset, bytes: u64) {
+        debug_assert!(base < end);
+        let before = self.marks.iter().take_while(|mark| mark.end <= base).last();
+        let before = before.unwrap_or(&self.begin).bytes;
+        // Of a mark inside it is not known how many of them lay before: the marks stay in order.
+        for mark in self.marks.iter_mut().filter(|mark| mark.end > base) {
+            mark.bytes -= bytes.min(mark.bytes - before);
+        }
+    }
+
     /// Bytes behind the last mark that was let go: those kept, at least.
     pub(crate) fn bytes(&self) -> u64 {
         self.before(self.len()).bytes - self.begin.bytes

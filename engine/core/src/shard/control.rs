@@ -79,6 +79,7 @@ impl<R: Runtime> Shard<R> {
 
     /// Begins what the catalog makes due: writes that the data of deleted partitions may go, in a task of its own.
     pub(super) fn settle_catalog(&self) {
+        self.begin_compaction();
         if !self.inner.state.borrow().to_delete.is_empty() {
             let inner = Rc::clone(&self.inner);
             self.inner.runtime.spawn(Priority::Background, inner.write_deletions());

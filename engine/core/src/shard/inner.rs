@@ -8,10 +8,22 @@ use super::calls::Calls;
 use super::state::ShardState;
 use super::wake::Turnstile;
 use super::{MeshMessage, Reply};
+use crate::compaction::ForeignBatches;
 use crate::io::{Mesh, Monotonic, Runtime};
 use crate::log::{Log, LogStatus};
 use crate::model::ShardId;
 use crate::retention::LogClock;
+
+/// What compaction did on a shard since it was opened.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Compacted {
+    /// Passes over a partition.
+    pub passes: u64,
+    /// Records that went because a later one has their key.
+    pub superseded: u64,
+    /// Tombstones that went.
+    pub tombstones: u64,
+}
 
 /// One shard: cheap to clone, belongs to one executor thread.
 pub struct Shard<R: Runtime> {
@@ -46,6 +58,13 @@ pub(super) struct Inner<R: Runtime> {
     pub(super) offsets_retention: Duration,
     /// Silence after which a producer is forgotten.
     pub(super) producer_expiry: Duration,
+    /// The task that compacts runs.
+    pub(super) compacts: Cell<bool>,
+    pub(super) compacted: Cell<Compacted>,
+    /// Bytes of memory for the keys of one compaction.
+    pub(super) compaction_memory: usize,
+    pub(super) compaction_interval: Duration,
+    pub(super) foreign: ForeignBatches,
     /// Largest batch that fits into a frame with what may travel with it. Bytes.
     pub(super) batch_limit: usize,
     /// Producer ids of this shard's block that are left: the next, and behind the last.
@@ -76,6 +95,12 @@ impl<R: Runtime> Shard<R> {
     #[must_use]
     pub fn log_status(&self) -> LogStatus {
         self.inner.log.status()
+    }
+
+    /// What compaction has done.
+    #[must_use]
+    pub fn compacted(&self) -> Compacted {
+        self.inner.compacted.get()
     }
 
     /// Makes a checkpoint now, beyond those that the log makes by itself.

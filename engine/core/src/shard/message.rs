@@ -145,6 +145,8 @@ pub enum Reply {
 pub struct OwnedBatch {
     /// Offset of its first record.
     pub base: Offset,
+    /// Offset behind its last record. What compaction has left holds fewer records than there are offsets.
+    pub end: Offset,
     /// Number of records.
     pub count: u32,
     /// How the bytes are encoded; 0 is a native batch.

@@ -9,6 +9,7 @@
 //! waits; no borrow of the state is held across an `.await`.
 
 mod calls;
+mod compaction;
 mod control;
 mod group;
 mod group_message;
@@ -30,7 +31,7 @@ mod time;
 mod wake;
 
 pub use group_message::{GroupReply, GroupRequest};
-pub use inner::Shard;
+pub use inner::{Compacted, Shard};
 pub(crate) use look::ShardContents;
 pub use message::{MeshMessage, OutboxBatch, OwnedBatch, Reply, Request};
 pub use open::{OpenError, ShardOptions};

@@ -10,10 +10,11 @@ use super::inner::{Inner, Shard};
 use super::state::ShardState;
 use super::wake::Turnstile;
 use super::{MeshMessage, Reply};
+use crate::compaction::ForeignBatches;
 use crate::io::{DiskError, Mesh, Priority, Runtime};
 use crate::limits::{
-    BATCH_SIZE_MAX, FRAME_COMPANIONS_SIZE, OFFSETS_RETENTION_DEFAULT, OUTBOX_TRIM_DELAY_DEFAULT,
-    PRODUCER_EXPIRY_DEFAULT, SHARDS_MAX,
+    BATCH_SIZE_MAX, COMPACTION_INTERVAL, COMPACTION_MEMORY_DEFAULT, FRAME_COMPANIONS_SIZE,
+    OFFSETS_RETENTION_DEFAULT, OUTBOX_TRIM_DELAY_DEFAULT, PRODUCER_EXPIRY_DEFAULT, SHARDS_MAX,
 };
 use crate::log::format::FRAME_HEADER_SIZE;
 use crate::log::{self, Log, LogOptions, RecoveryReport};
@@ -31,6 +32,12 @@ pub struct ShardOptions {
     /// How long a partition remembers a producer that appends nothing to it, by the log's own clock; zero: as long as there
     /// are not too many. Frames tell it, so that a log that is read again gives the same state whatever is set then.
     pub producer_expiry: Duration,
+    /// Bytes of memory for the keys that one compaction remembers; a partition with more is compacted in several passes.
+    pub compaction_memory: usize,
+    /// Time between two looks for partitions to compact.
+    pub compaction_interval: Duration,
+    /// Who looks into foreign batches of compacted topics.
+    pub foreign: ForeignBatches,
 }
 
 impl Default for ShardOptions {
@@ -39,6 +46,9 @@ impl Default for ShardOptions {
             log: LogOptions::default(),
             offsets_retention: OFFSETS_RETENTION_DEFAULT,
             producer_expiry: PRODUCER_EXPIRY_DEFAULT,
+            compaction_memory: COMPACTION_MEMORY_DEFAULT,
+            compaction_interval: COMPACTION_INTERVAL,
+            foreign: ForeignBatches::default(),
         }
     }
 }
@@ -122,6 +132,11 @@ impl<R: Runtime> Shard<R> {
                 clock_told: Cell::new(None),
                 offsets_retention,
                 producer_expiry,
+                compacts: Cell::new(false),
+                compacted: Cell::default(),
+                compaction_memory: options.compaction_memory,
+                compaction_interval: options.compaction_interval,
+                foreign: options.foreign,
                 batch_limit: room.min(BATCH_SIZE_MAX),
                 producer_ids: Cell::new((0, 0)),
                 producer_turns: Turnstile::default(),

@@ -18,6 +18,7 @@ impl OwnedBatch {
     pub(crate) fn copy_of<R: Runtime>(batch: &ReadBatch<R>) -> Self {
         Self {
             base: batch.base,
+            end: batch.end,
             // A batch's entry counts in 32 bits.
             count: batch.count.0 as u32,
             encoding: batch.encoding,

@@ -112,7 +112,7 @@ impl<R: Runtime> Inner<R> {
 
     /// Looks at the clocks. Where the wall clock was stepped, a frame tells at once, so that the next start does not take the
     /// step for time that has passed; if there is no room for it, the next frame with records does.
-    fn look_at_clock(&self) {
+    pub(super) fn look_at_clock(&self) {
         if self.look() {
             self.clock_told.set(None);
             self.tell_clock();

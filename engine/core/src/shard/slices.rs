@@ -10,13 +10,14 @@ use rkyv::{Archive, Deserialize, Serialize};
 use thalweg_archive::{Envelope, Kind, deserialize, encode_into, view};
 
 use super::state::ShardState;
-use crate::catalog::{Catalog, CatalogV2, CatalogV3};
+use crate::catalog::{Catalog, CatalogV2, CatalogV3, CatalogV4};
+use crate::compaction::{CompactionMark, CompactionState};
 use crate::group::{GroupsCursor, GroupsV1};
 use crate::io::Runtime;
-use crate::limits::{CLOCK_INTERVAL, SLICE_SIZE_TARGET, TIMELINE_MARKS_MAX};
+use crate::limits::{CLOCK_INTERVAL, COMPACTION_MARKS_MAX, SLICE_SIZE_TARGET, TIMELINE_MARKS_MAX};
 use crate::log::RestoreError;
 use crate::model::{
-    Offset, PartitionId, ProducerEpoch, ProducerId, RecordSequence, ShardId, StoreId, Timestamp,
+    Offset, PartitionId, ProducerEpoch, ProducerId, RecordSequence, Sequence, ShardId, StoreId, Timestamp,
 };
 use crate::partition::PartitionState;
 use crate::producer::{ProducerTable, WindowRow};
@@ -122,13 +123,30 @@ pub(super) struct PartitionsV3 {
     partitions: Vec<PartitionRowV3>,
 }
 
+/// What compaction knows of a partition, version 1.
+#[derive(Archive, Clone, Debug, Deserialize, Serialize)]
+pub(super) struct CompactionRowV1 {
+    partition: u64,
+    clean: u64,
+    /// Last frame contained.
+    applied: u64,
+    /// End, time, tombstones before.
+    marks: Vec<(u64, u64, u32)>,
+}
+
+/// Compacted partitions, version 1.
+#[derive(Archive, Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct CompactionsV1 {
+    partitions: Vec<CompactionRowV1>,
+}
+
 macro_rules! kinds {
     ($($name:ident = $kind:literal, $version:literal);*) => { $(impl Kind for $name {
         const TYPE: u16 = $kind;
         const VERSION: u16 = $version;
     })* };
 }
-kinds!(PartitionsV2 = 35, 2; PartitionsV3 = 35, 3; OutboxesV1 = 36, 1; NamesV1 = 37, 1; InputsV1 = 38, 1; ClockV1 = 39, 1);
+kinds!(CompactionsV1 = 48, 1; PartitionsV2 = 35, 2; PartitionsV3 = 35, 3; OutboxesV1 = 36, 1; NamesV1 = 37, 1; InputsV1 = 38, 1; ClockV1 = 39, 1);
 
 /// How far the slices of a checkpoint have been taken.
 #[derive(Debug, Default)]
@@ -256,12 +274,18 @@ impl Walk {
 
     fn partitions<R: Runtime>(&mut self, state: &ShardState<R>, out: &mut Vec<u8>) {
         let mut slice = PartitionsV3::default();
+        // As of the same moment: frames read again are told by it for both.
+        let mut compactions = CompactionsV1::default();
         let mut size = 0;
         for (id, partition) in state.partitions.range(after(self.partition.as_ref())) {
             let row = partition_row(*id, partition);
             let batches: usize = row.producers.iter().map(|window| 26 + 16 * window.batches.len()).sum();
             size += 64 + batches + 24 * row.marks.len();
             slice.partitions.push(row);
+            if partition.compaction != CompactionState::default() {
+                size += 40 + 20 * partition.compaction.marks.len();
+                compactions.partitions.push(compaction_row(*id, &partition.compaction));
+            }
             if size >= SLICE_SIZE_TARGET {
                 break;
             }
@@ -272,6 +296,9 @@ impl Walk {
         }
         if !slice.partitions.is_empty() {
             encode_into(&slice, out);
+        }
+        if !compactions.partitions.is_empty() {
+            self.ready.push_back(thalweg_archive::encode(&compactions));
         }
     }
 
@@ -323,6 +350,16 @@ fn partition_row(id: PartitionId, partition: &PartitionState) -> PartitionRowV3 
     }
 }
 
+fn compaction_row(id: PartitionId, compaction: &CompactionState) -> CompactionRowV1 {
+    let mark = |mark: &CompactionMark| (mark.end.0, mark.at, mark.tombstones);
+    CompactionRowV1 {
+        partition: id.0,
+        clean: compaction.clean.0,
+        applied: compaction.applied.0,
+        marks: compaction.marks.iter().map(mark).collect(),
+    }
+}
+
 /// `None` if the marks do not rise, or do not end where the partition does.
 fn timeline_of(begin: MarkV1, marks: &[MarkV1], end: Offset) -> Option<Timeline> {
     let mark = |(end, bytes, appended): MarkV1| Mark { end: Offset(end), bytes, appended };
@@ -347,7 +384,7 @@ impl<R: Runtime> ShardState<R> {
     pub(super) fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
         let Envelope { kind, version, .. } = Envelope::read(bytes)?;
         match (kind, version) {
-            (CatalogV3::TYPE, CatalogV2::VERSION | CatalogV3::VERSION) => {
+            (CatalogV4::TYPE, CatalogV2::VERSION | CatalogV3::VERSION | CatalogV4::VERSION) => {
                 let Ok(catalog) = Catalog::decode(bytes) else { return contradiction("the catalog") };
                 self.catalog = catalog;
             }
@@ -381,6 +418,7 @@ impl<R: Runtime> ShardState<R> {
                 let slice: PartitionsV3 = deserialize(view::<PartitionsV3>(bytes)?);
                 self.restore_partitions(slice.partitions.into_iter())?;
             }
+            (CompactionsV1::TYPE, CompactionsV1::VERSION) => self.restore_compactions(bytes)?,
             (StoreRowsV1::TYPE, StoreRowsV1::VERSION) => {
                 let rows = view::<StoreRowsV1>(bytes)?;
                 let table = self.stores.entry(StoreId(rows.store.to_native())).or_default();
@@ -417,6 +455,26 @@ impl<R: Runtime> ShardState<R> {
                 return contradiction("a name with a number that was never given");
             }
             self.insert_name(name, StoreId(number));
+        }
+        Ok(())
+    }
+
+    fn restore_compactions(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let slice: CompactionsV1 = deserialize(view::<CompactionsV1>(bytes)?);
+        for row in slice.partitions {
+            let Some(partition) = self.partitions.get_mut(&PartitionId(row.partition)) else {
+                return contradiction("compaction of a partition that does not exist");
+            };
+            let rises = row.marks.is_sorted_by(|before, next| before.0 < next.0);
+            if !rises || row.marks.len() > COMPACTION_MARKS_MAX {
+                return contradiction("marks of a compaction");
+            }
+            let mark = |(end, at, tombstones)| CompactionMark { end: Offset(end), at, tombstones };
+            partition.compaction = CompactionState {
+                clean: Offset(row.clean),
+                marks: row.marks.into_iter().map(mark).collect(),
+                applied: Sequence(row.applied),
+            };
         }
         Ok(())
     }

@@ -147,9 +147,10 @@ impl<R: Runtime> ShardState<R> {
         for topic in self.catalog.topics() {
             for partition in topic.partitions.iter().filter(|partition| partition.shard == self.shard) {
                 let state = self.partitions.entry(partition.id).or_default();
-                let internal = topic.settings.internal;
+                let keeps_all = topic.settings.internal || !topic.settings.cleanup.deletes();
                 // What topologies made for themselves they trim themselves.
-                state.retention = if internal { Retention::default() } else { topic.settings.retention };
+                state.retention = if keeps_all { Retention::default() } else { topic.settings.retention };
+                state.cleanup = topic.settings.cleanup;
                 state.look_at = 0;
             }
         }
@@ -273,7 +274,11 @@ impl<R: Runtime> ShardState<R> {
                 let group = (entry.subject != ALL_GROUPS).then_some(GroupId(entry.subject));
                 self.groups.offsets_deleted(group, PartitionId(entry.base), entry.count);
             }
-            EntryKind::Roll | EntryKind::SegmentRetired | EntryKind::Regrouped => {}
+            EntryKind::Compacted | EntryKind::CompactionMark => self.apply_compaction(entry, kind, frame),
+            EntryKind::Roll
+            | EntryKind::SegmentRetired
+            | EntryKind::Regrouped
+            | EntryKind::CompactedBatch => {}
         }
     }
 
@@ -303,6 +308,22 @@ impl<R: Runtime> ShardState<R> {
             let urgent = partition.is_look_urgent();
             if urgent {
                 self.retaining.give();
+            }
+        }
+    }
+
+    fn apply_compaction(&mut self, entry: &Entry, kind: EntryKind, frame: &CommittedFrame<'_>) {
+        let Some(partition) = self.partition(entry, frame.is_recovering()) else { return };
+        let compaction = &mut partition.compaction;
+        // A checkpoint may be ahead of the frames read again.
+        if frame.sequence() <= compaction.applied {
+            return;
+        }
+        compaction.applied = frame.sequence();
+        match kind {
+            EntryKind::CompactionMark => compaction.take_mark(entry),
+            _ => {
+                partition.timeline.compacted(Offset(entry.base), Offset(entry.owner), u64::from(entry.count))
             }
         }
     }

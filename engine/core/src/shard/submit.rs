@@ -199,6 +199,11 @@ impl<R: Runtime> Inner<R> {
                 return Ok((sequence, Appended { base, duplicate: true }));
             }
         }
+        if partition.cleanup.compacts()
+            && let Some(index) = keyless(view)
+        {
+            return Err(Refused::Error(AppendError::NoKey { index }));
+        }
         let base = partition.next;
         let entry = batch_entry(id, base, view, true);
         let sequence = self.append_drafts(&[DraftEntry { entry, payload: view.bytes() }])?;
@@ -299,6 +304,14 @@ impl<R: Runtime> Inner<R> {
     ) -> Result<(), Refused<CommitError>> {
         for (id, payload) in &commit.outputs {
             let view = BatchView::parse_trusted(payload).map_err(CommitError::Batch)?;
+            if state.catalog.is_compacted(*id)
+                && let Some(index) = keyless(&view)
+            {
+                return Err(Refused::Error(CommitError::NoKey { partition: *id, index }));
+            }
+            if view.is_sparse() {
+                return Err(Refused::Error(BatchError::Malformed { what: "offsets of its own" }.into()));
+            }
             if payload.len() > self.batch_limit {
                 let (size, limit) = (payload.len(), self.batch_limit);
                 return Err(Refused::Error(CommitError::TooLarge { size, limit }));
@@ -373,6 +386,11 @@ impl<R: Runtime> Inner<R> {
     }
 }
 
+/// The first record without a key.
+fn keyless(view: &BatchView<'_>) -> Option<u32> {
+    view.iter().position(|record| record.key.is_none()).map(|index| index as u32)
+}
+
 /// Undoes the numbering of drafted outputs, last first.
 fn take_back<R: Runtime>(state: &mut ShardState<R>, outputs: &[DraftEntry<'_>]) {
     for draft in outputs.iter().rev() {
@@ -421,6 +439,9 @@ fn judge(
 /// Checks everything of a batch that a client sent.
 pub(super) fn parse(batch: &[u8]) -> Result<BatchView<'_>, BatchError> {
     let view = BatchView::parse(batch)?;
+    if view.is_sparse() {
+        return Err(BatchError::Malformed { what: "offsets of its own" });
+    }
     let sequence = view.producer().map_or(0, |stamp| stamp.sequence.0);
     if sequence >= crate::model::RecordSequence::MODULUS {
         return Err(BatchError::Malformed { what: "a sequence number beyond its modulus" });

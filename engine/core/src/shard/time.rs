@@ -50,7 +50,7 @@ impl<R: Runtime> Inner<R> {
             }
             // Its record of that time lies before the start.
             self.runtime.mark("time-search-goes-on");
-            from = batch.base + batch.count;
+            from = batch.end;
         }
     }
 
@@ -85,9 +85,9 @@ fn stamps<R: Runtime>(batch: &ReadBatch<R>, from: Offset) -> impl Iterator<Item 
     let view = (!foreign).then(|| {
         BatchView::parse_trusted(&batch.bytes).expect("a batch that has its checksum is one of ours")
     });
-    let numbered = view.into_iter().flatten().zip(batch.base.0..);
+    let numbered = view.into_iter().flat_map(|view| view.numbered(batch.base));
     let records = numbered
-        .map(|(record, offset)| StampedOffset { offset: Offset(offset), timestamp: record.timestamp })
+        .map(|(offset, record)| StampedOffset { offset, timestamp: record.timestamp })
         .filter(move |record| record.offset >= from);
     whole.into_iter().chain(records)
 }

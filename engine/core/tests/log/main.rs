@@ -1,6 +1,7 @@
 //! The log against the simulator: nothing acknowledged is lost, nothing unacknowledged is half there.
 
 mod ahead;
+mod compaction;
 mod format;
 mod inspect;
 mod pool;

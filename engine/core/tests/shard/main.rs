@@ -2,6 +2,7 @@
 
 mod clients;
 mod common;
+mod compaction;
 mod groups;
 mod newer;
 mod producers;

@@ -85,6 +85,7 @@ impl Engine {
             log: options.log,
             offsets_retention: options.offsets_retention,
             producer_expiry: options.producer_expiry,
+            ..ShardOptions::default()
         };
         shard_options.log.flush = flush;
         let (client, executors, recovery) = start_shards(&folder, shard_options, &options.runtime, lock)?;

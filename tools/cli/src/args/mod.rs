@@ -22,7 +22,7 @@ pub use streams::{
     StreamsArgs, StreamsCommand, StreamsDescribeArgs, StreamsResetArgs, StreamsRunArgs, StreamsTestArgs,
 };
 pub use topic::{
-    Before, Limit, RetentionArgs, TopicAlterArgs, TopicArgs, TopicCommand, TopicCreateArgs, TopicDeleteArgs,
-    TopicListArgs, TopicNameArgs, TopicTrimArgs,
+    Before, CleanupArgs, Limit, RetentionArgs, TopicAlterArgs, TopicArgs, TopicCommand, TopicCreateArgs,
+    TopicDeleteArgs, TopicListArgs, TopicNameArgs, TopicTrimArgs,
 };
 pub use units::{duration_text, parse_duration, parse_size, parse_time, size_text};

@@ -1,6 +1,7 @@
 //! `thalweg topic`.
 
 use clap::{Args, Subcommand};
+use thalweg_engine::catalog::CleanupPolicy;
 
 use super::units::{parse_duration, parse_size};
 use super::{DataArgs, NewDataArgs};
@@ -22,7 +23,7 @@ pub enum TopicCommand {
     List(TopicListArgs),
     /// Show how long a topic's records are kept, and each partition: its shard, first offset and end.
     Describe(TopicNameArgs),
-    /// Change how long a topic's records are kept.
+    /// Change how long a topic's records are kept, and what lets them go.
     Alter(TopicAlterArgs),
     /// Let go of the records of a partition before an offset.
     Trim(TopicTrimArgs),
@@ -51,9 +52,14 @@ Records are kept for ever unless a limit is given; with both limits, each lets g
 reached; some stay a little longer. Time is counted from a record's append, by a clock that no step of the system's clock
 moves; its timestamp does not matter. Records are let go while some program has the data folder open.
 
+Of a compacted topic the latest record of each key stays, at its offset, and every record needs a key. One without a value
+is a tombstone: once nothing else of its key is left, it stays for a while, and then goes too. Retention counts only
+with the policy 'compact,delete'.
+
 Examples:
   thalweg topic create lines --partitions 4 --data ./data
-  thalweg topic create clicks --retention 7d --retention-size 5GiB --data ./data")]
+  thalweg topic create clicks --retention 7d --retention-size 5GiB --data ./data
+  thalweg topic create users --cleanup-policy compact --data ./data")]
 pub struct TopicCreateArgs {
     /// Name: 1 to 249 characters of [a-zA-Z0-9._-].
     pub name: String,
@@ -63,6 +69,9 @@ pub struct TopicCreateArgs {
     /// How long records are kept.
     #[command(flatten)]
     pub retention: RetentionArgs,
+    /// Whether they go by that, or as later ones of their key come.
+    #[command(flatten)]
+    pub cleanup: CleanupArgs,
     /// The data folder.
     #[command(flatten)]
     pub data: NewDataArgs,
@@ -102,6 +111,32 @@ pub struct RetentionArgs {
     pub retention_size: Option<Limit>,
 }
 
+/// What lets records go.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CleanupArgs {
+    /// What lets records go: `delete` (age and size), `compact` (a later record of the key) or `compact,delete`.
+    #[arg(long, value_name = "POLICY", value_parser = parse_policy)]
+    pub cleanup_policy: Option<CleanupPolicy>,
+    /// Keep tombstones of a compacted topic for at least this long; 24h unless given.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub tombstone_delay: Option<u64>,
+    /// Keep records of a compacted topic for at least this long, also when later ones have come; 0s unless given.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub compaction_lag: Option<u64>,
+    /// Percent of a partition that has to be new before it is compacted; 50 unless given.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub compaction_dirty: Option<u8>,
+}
+
+fn parse_policy(text: &str) -> Result<CleanupPolicy, String> {
+    match text {
+        "delete" => Ok(CleanupPolicy::Delete),
+        "compact" => Ok(CleanupPolicy::Compact),
+        "compact,delete" | "delete,compact" => Ok(CleanupPolicy::CompactAndDelete),
+        other => Err(format!("'{other}' is none of 'delete', 'compact' and 'compact,delete'")),
+    }
+}
+
 /// What to change of a topic.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -116,6 +151,9 @@ pub struct TopicAlterArgs {
     /// How long records are kept.
     #[command(flatten)]
     pub retention: RetentionArgs,
+    /// Whether they go by that, or as later ones of their key come.
+    #[command(flatten)]
+    pub cleanup: CleanupArgs,
     /// The data folder.
     #[command(flatten)]
     pub data: DataArgs,

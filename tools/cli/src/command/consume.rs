@@ -10,9 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use thalweg_engine::catalog::Partition;
 use thalweg_engine::client::{OffsetCommit, ReadError};
-use thalweg_engine::model::{
-    BatchView, GroupName, Offset, PartitionId, RecordCount, RecordRef, TimeSearch, Timestamp,
-};
+use thalweg_engine::model::{BatchView, GroupName, Offset, PartitionId, RecordRef, TimeSearch, Timestamp};
 use thalweg_engine::shard::OwnedBatch;
 use thalweg_runtime::Client;
 
@@ -140,8 +138,7 @@ fn print_batch(
 ) -> Result<Offset, Failure> {
     let view = BatchView::parse(&batch.bytes)
         .map_err(|error| Failure::new(ExitCode::Refused, format!("offset {}: {error}", batch.base)))?;
-    for (index, record) in view.iter().enumerate() {
-        let offset = batch.base + RecordCount(index as u64);
+    for (offset, record) in view.numbered(batch.base) {
         if offset < from {
             continue;
         }
@@ -156,7 +153,7 @@ fn print_batch(
         };
         write_line(out, &line)?;
     }
-    Ok(batch.base + RecordCount(u64::from(batch.count)))
+    Ok(batch.end)
 }
 
 /// A record as `produce --format json` takes it.

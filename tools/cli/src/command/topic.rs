@@ -1,15 +1,15 @@
 //! `thalweg topic`.
 
 use serde_json::{Value, json};
-use thalweg_engine::catalog::{Retention, Topic, TopicSettings};
+use thalweg_engine::catalog::{Cleanup, CleanupPolicy, Retention, Topic, TopicSettings};
 use thalweg_engine::client::{Bounds, SetLogStartError};
 use thalweg_engine::model::Offset;
 use thalweg_runtime::Engine;
 use thalweg_streams::REPARTITION_SUFFIX;
 
 use crate::args::{
-    Before, RetentionArgs, TopicAlterArgs, TopicArgs, TopicCommand, TopicCreateArgs, TopicDeleteArgs,
-    TopicListArgs, TopicNameArgs, TopicTrimArgs, duration_text, size_text,
+    Before, CleanupArgs, RetentionArgs, TopicAlterArgs, TopicArgs, TopicCommand, TopicCreateArgs,
+    TopicDeleteArgs, TopicListArgs, TopicNameArgs, TopicTrimArgs, duration_text, size_text,
 };
 use crate::exit::{ExitCode, Failure};
 use crate::output::{print_json, print_line};
@@ -40,7 +40,8 @@ fn create(args: &TopicCreateArgs) -> Result<(), Failure> {
     }
     let engine = session::open_new(&args.data)?;
     let retention = retention(args.retention, Retention::default());
-    let settings = TopicSettings { retention, ..TopicSettings::default() };
+    let cleanup = cleanup(args.cleanup, Cleanup::default());
+    let settings = TopicSettings { retention, cleanup, ..TopicSettings::default() };
     let created = engine.client().create_topic(&name, args.partitions, settings);
     let topic = session::close(engine, created.map_err(|error| session::catalog_failure(&error)))?;
     if args.json {
@@ -118,15 +119,23 @@ fn delete(args: &TopicDeleteArgs) -> Result<(), Failure> {
 
 fn alter(args: &TopicAlterArgs) -> Result<(), Failure> {
     session::topic_name(&args.name)?;
-    if args.retention.retention.is_none() && args.retention.retention_size.is_none() {
-        let message = "nothing to change: give --retention, --retention-size or both";
+    let CleanupArgs { cleanup_policy, tombstone_delay, compaction_lag, compaction_dirty } = args.cleanup;
+    let changes = args.retention.retention.is_some()
+        || args.retention.retention_size.is_some()
+        || cleanup_policy.is_some()
+        || tombstone_delay.or(compaction_lag).is_some()
+        || compaction_dirty.is_some();
+    if !changes {
+        let message = "nothing to change: give --retention, --retention-size, --cleanup-policy, --tombstone-delay, \
+                       --compaction-lag or --compaction-dirty";
         return Err(Failure::new(ExitCode::Usage, message.to_owned()));
     }
     let engine = session::open(&args.data)?;
     let client = engine.client();
     let altered = session::external_topic(&client, &args.name, "altered").and_then(|topic| {
         let retention = retention(args.retention, topic.settings.retention);
-        let settings = TopicSettings { retention, ..topic.settings };
+        let cleanup = cleanup(args.cleanup, topic.settings.cleanup);
+        let settings = TopicSettings { retention, cleanup, ..topic.settings };
         client.alter_topic(&topic.name, settings).map_err(|error| session::catalog_failure(&error))
     });
     let topic = session::close(engine, altered)?;
@@ -176,8 +185,38 @@ fn retention(args: RetentionArgs, before: Retention) -> Retention {
     }
 }
 
-/// How long the topic's records are kept.
+/// The cleanup that `args` ask for, where it was `before`.
+fn cleanup(args: CleanupArgs, before: Cleanup) -> Cleanup {
+    Cleanup {
+        policy: args.cleanup_policy.unwrap_or(before.policy),
+        tombstone_delay_ms: args.tombstone_delay.unwrap_or(before.tombstone_delay_ms),
+        lag_ms: args.compaction_lag.unwrap_or(before.lag_ms),
+        dirty_percent: args.compaction_dirty.unwrap_or(before.dirty_percent),
+    }
+}
+
+/// The policy's name, as Kafka has it.
+fn policy_name(policy: CleanupPolicy) -> &'static str {
+    match policy {
+        CleanupPolicy::Delete => "delete",
+        CleanupPolicy::Compact => "compact",
+        CleanupPolicy::CompactAndDelete => "compact,delete",
+    }
+}
+
+/// Which of the topic's records are kept, and how long.
 fn kept(topic: &Topic) -> String {
+    let Cleanup { policy, tombstone_delay_ms, .. } = topic.settings.cleanup;
+    let compacted = format!("the latest of each key, tombstones for {}", duration_text(tombstone_delay_ms));
+    match policy {
+        CleanupPolicy::Delete => kept_for(topic),
+        CleanupPolicy::Compact => format!("kept {compacted}"),
+        CleanupPolicy::CompactAndDelete => format!("{}: {compacted}", kept_for(topic)),
+    }
+}
+
+/// How long the topic's records are kept.
+fn kept_for(topic: &Topic) -> String {
     let Retention { ms, bytes } = topic.settings.retention;
     let time = ms.map(|ms| format!("for {}", duration_text(ms)));
     let size = bytes.map(|bytes| format!("up to {} a partition", size_text(bytes)));
@@ -187,8 +226,11 @@ fn kept(topic: &Topic) -> String {
 
 fn summary(topic: &Topic) -> Value {
     let Retention { ms, bytes } = topic.settings.retention;
+    let Cleanup { policy, tombstone_delay_ms, lag_ms, dirty_percent } = topic.settings.cleanup;
     json!({"name": topic.name.as_str(), "id": topic.id.0, "partition_count": topic.partitions.len(),
-           "internal": topic.settings.internal, "retention_ms": ms, "retention_bytes": bytes})
+           "internal": topic.settings.internal, "retention_ms": ms, "retention_bytes": bytes,
+           "cleanup_policy": policy_name(policy), "tombstone_delay_ms": tombstone_delay_ms,
+           "compaction_lag_ms": lag_ms, "compaction_dirty_percent": dirty_percent})
 }
 
 fn partitions(topic: &Topic) -> String {

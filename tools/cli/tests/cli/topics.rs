@@ -120,3 +120,33 @@ fn a_partition_that_was_let_go_of_is_read_from_where_it_begins() {
     assert_eq!(all, json!({"topic": "lines", "partition": 0, "start": 5000, "end": 5000}));
     assert_eq!(place.run("consume lines --data d").succeeds().text(), "");
 }
+
+#[test]
+fn a_compacted_topic_is_made_changed_and_takes_no_record_without_a_key() {
+    let place = Place::new();
+    let made =
+        place.run("topic create users --cleanup-policy compact --tombstone-delay 1h --data d --json").json();
+    assert_eq!(
+        (&made["cleanup_policy"], &made["tombstone_delay_ms"]),
+        (&json!("compact"), &json!(3_600_000))
+    );
+    assert_eq!((&made["compaction_lag_ms"], &made["compaction_dirty_percent"]), (&json!(0), &json!(50)));
+    let described = place.run("topic describe users --data d").succeeds();
+    assert!(
+        described.text().contains("kept the latest of each key, tombstones for 1h"),
+        "{}",
+        described.text()
+    );
+    let altered = "topic alter users --cleanup-policy compact,delete --compaction-lag 5m --compaction-dirty 10 --data d --json";
+    let altered = place.run(altered).json();
+    assert_eq!(
+        (&altered["cleanup_policy"], &altered["compaction_lag_ms"]),
+        (&json!("compact,delete"), &json!(300_000))
+    );
+    assert_eq!(
+        (&altered["tombstone_delay_ms"], &altered["compaction_dirty_percent"]),
+        (&json!(3_600_000), &json!(10))
+    );
+    place.run("topic create x --cleanup-policy keep --data d").fails(2, &["'keep' is none of"]);
+    place.run("topic alter users --data d").fails(2, &["nothing to change", "--cleanup-policy"]);
+}

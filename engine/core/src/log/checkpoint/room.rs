@@ -32,7 +32,9 @@ pub(in crate::log) fn growth_of(kind: u16, size: usize) -> u64 {
         Some(kind) if kind.lets_go() => 0,
         Some(EntryKind::Roll) => CHECKPOINT_SEGMENT_GROWTH,
         // Their payloads stay where they are.
-        Some(EntryKind::Batch | EntryKind::OutboxBatch) => CHECKPOINT_ENTRY_GROWTH,
+        Some(EntryKind::Batch | EntryKind::OutboxBatch | EntryKind::CompactedBatch) => {
+            CHECKPOINT_ENTRY_GROWTH
+        }
         // Many small rows, which go into several slices.
         Some(EntryKind::OffsetsCommitted) => CHECKPOINT_ENTRY_GROWTH + size as u64 + size as u64 / 256,
         _ => CHECKPOINT_ENTRY_GROWTH + size as u64,

@@ -62,6 +62,15 @@ pub enum EntryKind {
     /// Committed offsets were let go of: those of `count` partitions from the base on, of the group that is the subject, or of
     /// all groups of the shard if that is [`ALL_GROUPS`].
     OffsetsDeleted = 21,
+    /// Batches of a partition were replaced: those from the base up to the owner, by the [`EntryKind::CompactedBatch`]es of
+    /// the same frame. The count says how many bytes fewer these have, the sequence how many bytes stay of the last
+    /// segment's part, and the largest timestamp is that of what stays.
+    Compacted = 17,
+    /// Records that a compaction left, at offsets from the base up to the owner, not dense.
+    CompactedBatch = 22,
+    /// A partition was compacted up to the base; at the owner by the log's clock. The count says how many tombstones lie
+    /// before; those before the offset that is the largest timestamp are gone.
+    CompactionMark = 23,
 }
 
 /// Subject of an [`EntryKind::OffsetsDeleted`] that is about every group of its shard.
@@ -92,6 +101,9 @@ impl EntryKind {
             19 => Self::GroupRecord,
             20 => Self::GroupDeleted,
             21 => Self::OffsetsDeleted,
+            17 => Self::Compacted,
+            22 => Self::CompactedBatch,
+            23 => Self::CompactionMark,
             _ => return None,
         })
     }

@@ -2,6 +2,7 @@
 //!
 //! Pure state: it takes frames in order and answers; it does no I/O.
 
+mod compact;
 mod regroup;
 mod restore;
 mod row;
@@ -9,6 +10,7 @@ mod stream;
 mod table;
 mod time;
 
+pub(super) use compact::Movable;
 pub(super) use row::{Row, end_of, stream_of};
 pub(super) use stream::{Root, Stream};
 pub(super) use table::{Applied, Found, Index, SegmentClass, SegmentState};

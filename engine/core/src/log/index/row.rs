@@ -10,15 +10,18 @@ pub(in crate::log) type Row = Entry;
 #[inline]
 pub(in crate::log) fn stream_of(entry: &Entry) -> Option<StreamId> {
     match entry.known_kind()? {
-        EntryKind::Batch => Some(StreamId(entry.subject)),
+        EntryKind::Batch | EntryKind::CompactedBatch => Some(StreamId(entry.subject)),
         EntryKind::OutboxBatch => Some(StreamId::outbox(ShardId(entry.owner as u16))),
         _ => None,
     }
 }
 
-/// Offset behind the batch of `row`: an outbox counts batches, a partition records.
+/// Offset behind the batch of `row`: an outbox counts batches, a partition records, and what compaction left says it.
 #[inline]
 pub(in crate::log) fn end_of(row: &Row) -> u64 {
+    if row.kind == EntryKind::CompactedBatch as u16 {
+        return row.owner.max(row.base);
+    }
     let outbox = row.kind == EntryKind::OutboxBatch as u16;
     row.base + if outbox { 1 } else { u64::from(row.count) }
 }

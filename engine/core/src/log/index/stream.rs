@@ -21,6 +21,16 @@ pub(in crate::log) struct Root {
     pub(in crate::log) rows: Vec<Row>,
 }
 
+impl Root {
+    /// Adds the batch behind its last.
+    pub(super) fn push(&mut self, row: Row) {
+        self.end = end_of(&row);
+        self.bytes += u64::from(row.length);
+        self.timestamp_max = self.timestamp_max.max(row.timestamp_max);
+        self.rows.push(row);
+    }
+}
+
 /// One stream.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(in crate::log) struct Stream {
@@ -43,11 +53,8 @@ impl Stream {
             self.roots.push_back(Root { segment, base: row.base, timestamp_max, ..Root::default() });
         }
         let root = self.roots.back_mut().expect("a root was pushed");
-        root.end = end_of(&row);
-        root.bytes += u64::from(row.length);
-        root.timestamp_max = root.timestamp_max.max(row.timestamp_max);
+        root.push(row);
         self.end = root.end;
-        root.rows.push(row);
         begins
     }
 

@@ -133,7 +133,9 @@ impl Index {
         segment.end = header.end();
         let (mut live, mut rows) = (0, 0);
         for entry in entries {
-            if let Some(stream) = stream_of(entry) {
+            // What compaction has left does not come behind a stream's last batch.
+            let compacted = entry.kind == EntryKind::CompactedBatch.raw();
+            if let Some(stream) = stream_of(entry).filter(|_| !compacted) {
                 let row = Row { position: header.position.0 + entry.position, ..*entry };
                 live += u64::from(entry.length);
                 rows += 1;
@@ -181,6 +183,15 @@ impl Index {
                     self.segments.remove(&segment);
                     applied.retired.push(segment);
                 }
+            }
+            Some(EntryKind::Compacted) => {
+                applied.died |= self.let_go_compacted(entry);
+                // There may be something worth moving together now.
+                applied.trimmed = true;
+            }
+            Some(EntryKind::CompactedBatch) => {
+                self.take_compacted(header, entry);
+                applied.batches = true;
             }
             Some(EntryKind::Regrouped) => {
                 self.regroup(&payload_of(entry, bytes));

@@ -12,6 +12,6 @@ pub(super) use ahead::ReadAhead;
 pub(super) use cache::TailCache;
 pub(super) use footers::FooterCache;
 pub(super) use plan::{Run, plan_runs};
-pub(super) use request::read;
+pub(super) use request::{fetch_footer, read, read_rows};
 pub(super) use time::{first_since, largest_since};
 pub(super) use turns::ReadTurns;

@@ -7,8 +7,8 @@ use super::ahead::read_on;
 use super::plan::{Run, plan_runs};
 use crate::io::{Buffer, DiskError, File, Priority, Runtime};
 use crate::limits::READ_CHECK_SLICE;
-use crate::log::format::payload_checksum;
-use crate::log::index::{Found, Row};
+use crate::log::format::{EntryKind, payload_checksum};
+use crate::log::index::{Found, Row, end_of};
 use crate::log::segment::{Segment, load_footer};
 use crate::log::shared::Shared;
 use crate::log::signal::Slot;
@@ -27,12 +27,7 @@ pub(in crate::log) async fn read<R: Runtime>(
         following.wait(from).await;
     }
     let mut rows = find_rows(shared, stream, from, bytes_max).await?;
-    let mut slices: Vec<Option<Result<Slice<R>, ReadError>>> = {
-        let cache = shared.cache.borrow();
-        let slice =
-            |(segment, row): &(SegmentId, Row)| cache.slice(*segment, Position(row.position), row.length);
-        rows.iter().map(|place| slice(place).map(Ok)).collect()
-    };
+    let mut slices = cached(shared, &rows);
     let at_tail = slices.iter().filter(|slice| slice.is_some()).count();
     if take_ahead(shared, &rows, &mut slices) {
         // The rest is being read ahead, or will be.
@@ -40,6 +35,39 @@ pub(in crate::log) async fn read<R: Runtime>(
         slices.truncate(there);
         rows.truncate(there);
     }
+    let batches = serve(shared, &rows, slices, true).await?;
+    if let Some(last) = batches.last() {
+        // One that has come to the tail needs nothing read ahead.
+        read_on(shared, stream, last.end, following, at_tail == 0);
+    }
+    Ok(batches)
+}
+
+/// Reads the batches of `rows`, for no reader that goes on.
+pub(in crate::log) async fn read_rows<R: Runtime>(
+    shared: &Rc<Shared<R>>,
+    rows: &[(SegmentId, Row)],
+) -> Result<Vec<ReadBatch<R>>, ReadError> {
+    let slices = cached(shared, rows);
+    serve(shared, rows, slices, false).await
+}
+
+/// For each row what there is in memory.
+type Slices<R> = Vec<Option<Result<Slice<R>, ReadError>>>;
+
+fn cached<R: Runtime>(shared: &Shared<R>, rows: &[(SegmentId, Row)]) -> Slices<R> {
+    let cache = shared.cache.borrow();
+    let slice = |(segment, row): &(SegmentId, Row)| cache.slice(*segment, Position(row.position), row.length);
+    rows.iter().map(|place| slice(place).map(Ok)).collect()
+}
+
+/// The batches of `rows`, those not in memory from the disk. `asks`: has them moved together where they lie scattered.
+async fn serve<R: Runtime>(
+    shared: &Rc<Shared<R>>,
+    rows: &[(SegmentId, Row)],
+    mut slices: Slices<R>,
+    asks: bool,
+) -> Result<Vec<ReadBatch<R>>, ReadError> {
     let misses = || rows.iter().zip(&slices).enumerate().filter(|(_, (_, slice))| slice.is_none());
     let missing = misses().count();
     shared.count(|status| {
@@ -51,11 +79,13 @@ pub(in crate::log) async fn read<R: Runtime>(
     }
     if missing > 0 {
         shared.runtime.mark("read-from-disk");
-        ask_for_regrouping(shared, misses().map(|(_, ((segment, _), _))| *segment));
+        if asks {
+            ask_for_regrouping(shared, misses().map(|(_, ((segment, _), _))| *segment));
+        }
         let runs = plan_runs(misses().map(|(place, ((segment, row), _))| (place, *segment, *row)));
         // All are begun before the first is awaited. Each is a task of its own: if the caller goes away, the
         // operation is still awaited.
-        let begun: Vec<_> = runs.iter().map(|run| begin_run(shared, run, &rows)).collect();
+        let begun: Vec<_> = runs.iter().map(|run| begin_run(shared, run, rows)).collect();
         for (run, slot) in runs.iter().zip(begun) {
             for (place, slice) in run.rows.iter().zip(slot.wait().await) {
                 slices[*place] = Some(slice);
@@ -70,11 +100,6 @@ pub(in crate::log) async fn read<R: Runtime>(
             // The next read begins at this one, and fails.
             Err(_) => break,
         }
-    }
-    if let Some(last) = batches.last() {
-        let next = Offset(last.base.0 + last.count.0);
-        // One that has come to the tail needs nothing read ahead.
-        read_on(shared, stream, next, following, at_tail == 0);
     }
     Ok(batches)
 }
@@ -148,7 +173,7 @@ pub(super) async fn find_rows<R: Runtime>(
 }
 
 /// Reads the footer of `segment` into memory.
-pub(super) async fn fetch_footer<R: Runtime>(
+pub(in crate::log) async fn fetch_footer<R: Runtime>(
     shared: &Rc<Shared<R>>,
     segment: SegmentId,
     generation: Generation,
@@ -269,13 +294,16 @@ fn cut<R: Runtime>(
     Ok(Slice::new(Rc::clone(buffer), range))
 }
 
-fn batch_of<R: Runtime>(row: &Row, bytes: Slice<R>) -> ReadBatch<R> {
+pub(super) fn batch_of<R: Runtime>(row: &Row, bytes: Slice<R>) -> ReadBatch<R> {
+    let compacted = row.kind == EntryKind::CompactedBatch.raw();
     ReadBatch {
         base: Offset(row.base),
+        end: Offset(end_of(row)),
         count: RecordCount(u64::from(row.count)),
         encoding: row.encoding,
         subject: row.subject,
-        owner: row.owner,
+        // Records that several producers may have appended.
+        owner: if compacted { u64::MAX } else { row.owner },
         epoch: row.epoch,
         sequence: row.sequence,
         timestamp_max: Timestamp(row.timestamp_max),

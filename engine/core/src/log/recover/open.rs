@@ -312,6 +312,8 @@ async fn assemble<R: Runtime>(
         keeper: Default::default(),
         regrouper: Default::default(),
         regrouping: Default::default(),
+        moving: Default::default(),
+        movers: Default::default(),
         ready: Default::default(),
         changed: Default::default(),
         progress: Progress::new(at, highest, 0),

@@ -17,4 +17,4 @@ mod layout;
 mod moved;
 mod task;
 
-pub(super) use task::run_regrouper;
+pub(super) use task::{Pace, run_regrouper};

@@ -14,20 +14,21 @@ use crate::limits::{BLOCK_SIZE, REGROUP_DENSER_MIN, REGROUP_PAUSE_MAX};
 use crate::log::ReadError;
 use crate::log::format::{FooterV1, RegroupV1, StorePartV1, StoreRestV1, regroup_size_max};
 use crate::log::index::{Row, stream_of};
+use crate::log::mover::MoverTurn;
 use crate::log::segment::{Segment, load_footer};
 use crate::log::shared::Shared;
 use crate::model::SegmentId;
 
 /// How much of the time the device is used.
-pub(super) struct Pace {
+pub(in crate::log) struct Pace {
     /// Percent.
-    share: u32,
+    pub(in crate::log) share: u32,
 }
 
 impl Pace {
     /// After something that began at `begun`: lets other work have its share of the device, if there is any. A full disk
     /// does not wait.
-    pub(super) async fn rest<R: Runtime>(&self, shared: &Rc<Shared<R>>, begun: Monotonic) {
+    pub(in crate::log) async fn rest<R: Runtime>(&self, shared: &Rc<Shared<R>>, begun: Monotonic) {
         let free = {
             let tail = shared.tail.borrow();
             tail.no_space || tail.is_idle()
@@ -49,6 +50,7 @@ pub(in crate::log) async fn run_regrouper<R: Runtime>(shared: Rc<Shared<R>>) {
     while !shared.is_stopped() {
         let choice = if shared.is_closed() { None } else { choose(&shared, &mut watched) };
         if let Some(choice) = choice
+            && let Some(_turn) = MoverTurn::of_regrouping(&shared)
             && regroup(&shared, &choice, &mut watched).await
         {
             continue;
@@ -145,8 +147,11 @@ fn worthwhile(choice: &Choice, rows: &[Vec<Placed>], bounds: Bounds) -> Result<S
     let emptied = selection.emptied();
     let of_first: u64 =
         rows.first().map_or(0, |rows| rows.iter().map(|placed| u64::from(placed.row.length)).sum());
-    // Small batches leave room for little more than they had before.
-    let is_denser = selection.bytes() * 100 >= of_first * (100 + REGROUP_DENSER_MIN);
+    let left: u64 = selection.left.iter().map(|placed| u64::from(placed.row.length)).sum();
+    // Small batches leave room for little more than they had before; and where what is left of the second is no less than
+    // what the first held, the same could be done again and again.
+    let is_denser = selection.bytes() * 100 >= of_first * (100 + REGROUP_DENSER_MIN)
+        && left * 100 <= of_first * (100 - REGROUP_DENSER_MIN);
     let gains = match choice.reason {
         _ if selection.copied.is_empty() => false,
         // One segment for another is a step on the way, if it holds more and so empties the next one further.

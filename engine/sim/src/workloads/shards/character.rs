@@ -18,6 +18,8 @@ pub(super) struct Character {
     pub(super) options: ShardOptions,
     /// Bytes that the topic with a limit keeps; 0: there is no such topic.
     pub(super) kept: u64,
+    /// How long the compacted topic keeps tombstones. Milliseconds.
+    pub(super) delay_ms: u64,
     pub(super) mix: Mix,
 }
 
@@ -81,9 +83,13 @@ impl Character {
             // What goes by these would go by a wall clock that is moved between two lives; other tests have them.
             offsets_retention: Duration::MAX,
             producer_expiry: Duration::ZERO,
+            compaction_interval: Duration::from_millis([1, 10, 50][prng.index(3)]),
+            compaction_memory: [2_000, 20_000, 1 << 20][prng.index(3)],
+            ..ShardOptions::default()
         };
         let kept = [0, 1, 10_000, 200_000][prng.index(4)];
+        let delay_ms = [0, 20, 3_600_000][prng.index(3)];
         let mix = Mix::of(&mut prng.fork("mix"));
-        Self { shards, sources, sinks, options, kept, mix }
+        Self { shards, sources, sinks, options, kept, delay_ms, mix }
     }
 }

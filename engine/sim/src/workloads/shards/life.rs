@@ -13,7 +13,7 @@ use thalweg_engine::shard::Shard;
 
 use super::character::{Character, Mix};
 use super::oracle::Oracle;
-use super::{churn, forget, groups, kept, loader, reader, task};
+use super::{churn, compacted, forget, groups, kept, loader, reader, task};
 use crate::harness::{Life, ShardOpening};
 use crate::runtime::SimRuntime;
 
@@ -175,6 +175,7 @@ async fn drive(driver: &Driver) {
         if process.oracle.borrow().kept.limit > 0 {
             driver.spawn(kept::run);
         }
+        driver.spawn(compacted::run);
     }
     if process.mix.forget_us > 0 {
         driver.spawn(forget::run);

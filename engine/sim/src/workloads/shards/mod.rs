@@ -7,6 +7,7 @@
 
 mod character;
 mod churn;
+mod compacted;
 mod forget;
 mod groups;
 mod kept;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::compacted::Compacted;
 use thalweg_engine::client::Bounds;
 use thalweg_engine::model::{PartitionId, ProducerId};
 
@@ -74,14 +75,16 @@ pub(super) struct Oracle {
     pub(super) topics_made: bool,
     pub(super) kept: Kept,
     pub(super) groups: Vec<Known>,
+    pub(super) compacted: Compacted,
     pub(super) passing: BTreeMap<String, Passing>,
     /// Partitions of passing topics that may exist, to send records to.
     pub(super) passing_partitions: Vec<PartitionId>,
 }
 
 impl Oracle {
-    pub(super) fn new(sources: usize, sinks: usize, limit: u64) -> Self {
+    pub(super) fn new(sources: usize, sinks: usize, limit: u64, delay_ms: u64) -> Self {
         Self {
+            compacted: Compacted { delay_ms, ..Compacted::default() },
             kept: Kept { limit, ..Kept::default() },
             sources: (0..sources).map(|_| Source::default()).collect(),
             groups: (0..GROUPS).map(|_| Known::default()).collect(),

@@ -100,7 +100,7 @@ async fn read(driver: &Driver, source: usize, partition: PartitionId, from: u64)
     let mut inputs = Vec::new();
     for batch in &batches {
         let records = BatchView::parse(batch).expect("a batch as it was appended");
-        for (k, record) in (batch.base().0..).zip(records) {
+        for (Offset(k), record) in records.numbered(batch.base()) {
             let value = record.value.expect("a value");
             assert!(value.starts_with(format!("{source}:{k}:").as_bytes()), "record {k} of source {source}");
             if k >= from {

@@ -27,6 +27,9 @@ impl Workload for Shards {
             "retention-trimmed",
             "offsets-of-deleted",
             "catalog-gap",
+            "compaction-begun",
+            "compaction-superseded",
+            "compaction-pass",
             "segment-roll",
             "checkpoint-begun",
             "checkpoint-slice",
@@ -39,6 +42,12 @@ impl Workload for Shards {
         &[
             "append-waits",
             "clock-step",
+            "compaction-begun",
+            "compaction-keys-full",
+            "compaction-nothing-left",
+            "compaction-pass",
+            "compaction-superseded",
+            "compaction-tombstone-gone",
             "catalog-gap",
             "catalog-refreshed",
             "disk.folder_lost",
@@ -55,8 +64,11 @@ impl Workload for Shards {
             "outbox-trimmed",
             "retention-trimmed",
             "shards.commit-to-deleted",
+            "shards.compacted",
             "shards.duplicate",
+            "shards.gap-read",
             "shards.group-resumed",
+            "shards.tombstone-gone",
             "shards.let-go",
             "shards.let-go-under-reader",
             "shards.resumed",
@@ -71,7 +83,7 @@ impl Workload for Shards {
 
     fn begin(&self, world: &World) -> Box<dyn Run> {
         let character = Character::of(&mut world.prng("shards"));
-        let oracle = Oracle::new(character.sources, character.sinks, character.kept);
+        let oracle = Oracle::new(character.sources, character.sinks, character.kept, character.delay_ms);
         Box::new(ShardsRun { character, oracle: Rc::new(RefCell::new(oracle)) })
     }
 }
