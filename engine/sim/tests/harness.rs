@@ -22,7 +22,7 @@ fn every_protection_left_out_is_caught() {
         Omission::Checksum,
         Omission::Salt,
     ] {
-        let caught = (0..300).find(|&seed| try_seed(seed, OPERATIONS, &Journal { omission }).is_err());
+        let caught = (0..3000).find(|&seed| try_seed(seed, OPERATIONS, &Journal { omission }).is_err());
         println!("{omission:?} is caught by seed {caught:?}");
         assert!(caught.is_some(), "{omission:?} is caught by no seed");
     }
